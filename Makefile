@@ -1,0 +1,90 @@
+# Tagalong: see README.md. Everything is built below $(BUILD); `make SAN=address,undefined` and
+# `make SAN=thread` build a variant of everything in a directory of its own.
+SHELL := /bin/bash
+CC ?= gcc
+PREFIX ?= /usr/local
+VERSION := 0.1.0
+SAN ?=
+BUILD ?= build$(if $(SAN),/san-$(firstword $(subst $(comma), ,$(SAN))))
+comma := ,
+
+WARN := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wshadow=local -Wvla -Wundef
+WARN := $(if $(findstring clang,$(CC)),$(subst -Wshadow=local,-Wshadow,$(WARN)),$(WARN))
+OPT ?= -O2 -g
+CPPFLAGS := -I. -I$(BUILD) -D_GNU_SOURCE -DTAGALONG_VERSION='"$(VERSION)"' -U_FORTIFY_SOURCE
+CFLAGS := -std=gnu11 $(OPT) $(WARN) -fvisibility=hidden -fexceptions -ftls-model=initial-exec \
+	-fno-strict-aliasing -fstack-protector-strong $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+PIC := -fPIC
+LDFLAGS := $(if $(SAN),-fsanitize=$(SAN))
+STATIC_LIBS := -l:libprotobuf-c.a -l:libz.a
+
+.DEFAULT_GOAL := all
+.PHONY: all deps test demo bench fuzz lint install clean
+.DELETE_ON_ERROR:
+
+# --- sources: one object per file, found by place -------------------------------------------------------
+PRELOAD_SRC := $(wildcard preload/*.c)
+PROTOCOL_SRC := $(wildcard hooks/protocols/*.c)
+HOOKS_SRC := $(wildcard hooks/*.c)
+EXPORTER_SRC := $(wildcard exporter/*.c)
+CLI_SRC := $(wildcard exporter/cli/*.c)
+PROTO_SRC := $(wildcard exporter/proto/*.proto)
+PROTO_GEN := $(PROTO_SRC:exporter/proto/%.proto=$(BUILD)/proto/%.pb-c.c)
+PROTO_OBJ := $(PROTO_GEN:.c=.o)
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+LIB_OBJ := $(call obj,$(PRELOAD_SRC) $(PROTOCOL_SRC) $(HOOKS_SRC) $(EXPORTER_SRC)) $(PROTO_OBJ)
+# The command-line program shares the settings' table and nothing that hooks.
+CLI_SHARED := preload/config.c preload/config_parse.c preload/config_derive.c preload/log.c preload/sys.c \
+	preload/context.c $(wildcard preload/context_*.c) preload/sampler.c preload/attrs.c preload/counters.c
+CLI_OBJ := $(call obj,$(CLI_SRC) $(filter $(wildcard preload/*.c),$(CLI_SHARED)))
+
+all: $(BUILD)/libtagalong.so $(BUILD)/tagalong
+
+$(BUILD)/libtagalong.so: $(LIB_OBJ) $(BUILD)/exports.map
+	$(CC) -shared $(LDFLAGS) -Wl,-soname,libtagalong.so -Wl,-z,now -Wl,-z,relro -Wl,--exclude-libs,ALL \
+		-Wl,--version-script=$(BUILD)/exports.map $(if $(SAN),,-Wl,-z,defs) -o $@ $(LIB_OBJ) $(STATIC_LIBS)
+
+$(BUILD)/tagalong: $(CLI_OBJ)
+	$(CC) $(LDFLAGS) -o $@ $(CLI_OBJ) -ljansson
+
+# The export list is what the hooks declare in their WRAP rows, and nothing else.
+$(BUILD)/exports.map: $(HOOKS_SRC) tests/lint/exports.awk
+	@mkdir -p $(@D)
+	awk -f tests/lint/exports.awk -v map=1 $(HOOKS_SRC) > $@
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(PIC) -MMD -MP -c -o $@ $<
+
+$(BUILD)/proto/%.pb-c.c $(BUILD)/proto/%.pb-c.h: exporter/proto/%.proto
+	@mkdir -p $(BUILD)/proto
+	protoc-c --c_out=$(BUILD)/proto --proto_path=exporter/proto $<
+
+$(BUILD)/proto/%.o: $(BUILD)/proto/%.c
+	$(CC) $(CPPFLAGS) $(filter-out -Wundef,$(CFLAGS)) $(PIC) -c -o $@ $<
+
+# Generated headers must be there before anything of the exporter or its tests is compiled.
+$(call obj,$(EXPORTER_SRC)): | $(PROTO_GEN)
+
+# --- unit tests: tests/unit/<room>/test_<file>.c ---------------------------------------------------------
+# Each links every object of the library but hooks and init (no interposition in a unit test).
+UNIT_SRC := $(shell find tests/unit -name 'test_*.c' 2>/dev/null)
+UNIT_BIN := $(UNIT_SRC:tests/%.c=$(BUILD)/%)
+UNIT_OBJ := $(filter-out $(BUILD)/obj/preload/init.o,$(call obj,$(PRELOAD_SRC) $(PROTOCOL_SRC) $(EXPORTER_SRC))) $(PROTO_OBJ)
+$(BUILD)/libunit.a: $(UNIT_OBJ)
+	rm -f $@; $(AR) rcs $@ $^
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libunit.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libunit.a $(STATIC_LIBS) -lcmocka -ldl -lpthread
+$(UNIT_SRC:tests/%.c=$(BUILD)/%): | $(PROTO_GEN)
+
+.PHONY: unit
+unit: $(UNIT_BIN)
+	@set -e; for t in $(UNIT_BIN); do echo "== $$t"; $$t; done
+
+clean:
+	rm -rf build
+
+include $(wildcard tests/*.mk demo/*.mk)
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
