@@ -70,6 +70,7 @@ struct protocol_event {
 	uint32_t number; /* INTERIM, RESPONSE_HEAD: status; FIELD: the carrier's number; OPAQUE: why */
 	size_t offset;   /* INSERT, FIELD, *_END: where in this feed (END: just past the last byte) */
 	struct bytes value; /* FIELD: the value, trimmed; borrowed for the callback only */
+	struct bytes name;  /* FIELD: its name as it stood there; borrowed likewise */
 	bool whole; /* FIELD: the value stands in this feed from `offset` to offset + value.len;
 	             * false: it began in an earlier feed, and `offset` means nothing */
 };

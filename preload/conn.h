@@ -1,0 +1,138 @@
+/* conn.h - connections: what travels over a socket, turned into spans.
+ *
+ * A connection is made when the host's accept, connect or socketpair succeeded, found through its fd, and given
+ * up when the last fd of it is closed. State is one fixed slot (plus at most one stash block), so memory is
+ * bounded by TAGALONG_MAX_CONNECTIONS. Safe against close and reuse of the fd in another thread: conn_get()
+ * takes a reference, conn_put() gives it back. What happens to one connection is serialised by a lock that
+ * is never held over a real call and never waited for long: when it cannot be had the connection goes opaque.
+ *
+ * All functions here expect hook_enter() to be in force (thread.busy set), unless said otherwise, and none
+ * allocates or blocks. Fds that are no tracked sockets cost a table look-up. */
+#ifndef TAGALONG_CONN_H
+#define TAGALONG_CONN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <netinet/in.h>
+
+#include "preload/fdtable.h"
+#include "preload/pool.h"
+#include "preload/protocol.h"
+#include "preload/span.h"
+
+enum conn_role {
+	ROLE_UNKNOWN, /* socketpair, an fd that was passed in or inherited: the first bytes decide */
+	ROLE_SERVER,
+	ROLE_CLIENT,
+};
+
+enum conn_mode {
+	CONN_FOLLOWED, /* parsed from its first byte */
+	CONN_OPAQUE,   /* carries something we do not follow; only its lineage is kept */
+};
+
+union conn_address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_un un;
+};
+
+struct conn {
+	_Atomic uint32_t refs; /* 0: free slot */
+	_Atomic uint32_t lock;
+	_Atomic bool lost;     /* bytes went by unseen (nested call, stdio): opaque at the next look */
+	_Atomic uint8_t mode;  /* enum conn_mode */
+	_Atomic uint8_t sending; /* real writes under way */
+	uint8_t role;
+	bool editable;   /* proven to be seen from the first byte it carried */
+	bool connecting; /* connect() is under way */
+	bool peer_known, local_known;
+	bool spoke;      /* a request was followed on it */
+	bool reset, peer_closed, sent_end;
+	bool mixed;      /* opaque: several activities wrote to it and may wait for answers */
+	span_ref opener; /* activity it was made in, by exact evidence; SPAN_NOBODY */
+	span_ref writer; /* opaque: activity that last wrote */
+	uint32_t first, last; /* exchanges under way, oldest first: span index + 1 */
+	uint32_t requests;    /* exchanges begun so far */
+	uint64_t connect_start, connect_end;
+	/* The rest of a value that is being overwritten and was only partly accepted. */
+	uint8_t over_left;
+	char over[24];
+	const struct protocol *protocol;
+	struct protocol_stash stash;
+	union conn_address peer, local;
+	uint16_t peer_len, local_len;
+	char peer_text[64], local_text[48], name[128];
+	uint64_t state[PROTOCOL_STATE_MAX / 8];
+};
+
+bool conn_init(uint32_t max_connections, const struct protocol *const *protocols);
+
+/* The connection of fd with a reference taken, or NULL. Does not need hook_enter(). */
+struct conn *conn_get(int fd);
+void conn_put(struct conn *conn);
+
+/* --- life ------------------------------------------------------------------------------------------- */
+void conn_accepted(int fd, const struct sockaddr *peer, socklen_t len); /* peer NULL: asked for later */
+void conn_connecting(int fd, const struct sockaddr *peer, socklen_t len); /* before the real connect */
+void conn_connected(int fd, int result, int error); /* after it; error: errno if result < 0 */
+void conn_connect_result(int fd, int so_error);     /* the host asked SO_ERROR */
+void conn_pair(int fd0, int fd1);                   /* socketpair, both ends here */
+/* An fd that arrived over a unix socket or was inherited. Asks the kernel what it is (a system call or
+ * two); anything but a connected stream socket is not tracked. */
+void conn_adopted(int fd);
+void conn_duplicated(int fd, int copy); /* dup: one connection, two fds; whatever copy was is dropped */
+void conn_closing(int fd); /* before the real close: last fd of it ends the exchanges under way */
+void conn_forget(int fd);  /* the fd is gone or became something else, without an end we can date */
+void conn_shutdown(int fd, int how); /* after a successful shutdown */
+void conn_bypassed(int fd);          /* stdio or anything unseen took over: opaque */
+void conn_closing_range(unsigned first, unsigned last);
+void conn_forked(void); /* child: exchanges under way belong to the parent */
+
+/* --- bytes in --------------------------------------------------------------------------------------- */
+/* After a real read of any form. got: its result, error: errno when got < 0. A peek is not told. */
+void conn_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize_t got, int error);
+/* Bytes that were consumed unread (MSG_TRUNC on a stream, splice, tee is no consumption). */
+void conn_received_unseen(struct conn *conn, uint64_t count);
+
+/* --- bytes out -------------------------------------------------------------------------------------- */
+#define OUTGOING_EDITS 6
+#define OUTGOING_PIECES (2 * OUTGOING_EDITS + 1)
+
+struct outgoing_edit {
+	size_t offset;     /* in the caller's bytes */
+	size_t replace;    /* caller's bytes that are replaced (as many as text has), or 0: inserted */
+	struct bytes text; /* lives in a span or in the connection */
+	uint32_t span;     /* index + 1 of the span whose header it is; 0: the rest of `over` */
+};
+
+/* One write under way: lives on the caller's stack between the two calls. */
+struct outgoing {
+	struct conn *conn;
+	const struct iovec *iov; /* the caller's */
+	int iovcnt;
+	size_t length; /* the caller's bytes */
+	int edits;
+	uint32_t begun;  /* conn->requests before this write */
+	bool planned;    /* `state` holds the parser's state after all of length */
+	struct outgoing_edit edit[OUTGOING_EDITS];
+	uint64_t state[PROTOCOL_STATE_MAX / 8];
+};
+
+/* Before the real write. True: the bytes must be sent edited, through outgoing_iov(). */
+bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *iov, int iovcnt);
+/* The edited bytes from `done` edited bytes on, as pieces. Returns how many (<= most). */
+int outgoing_iov(const struct outgoing *out, size_t done, struct iovec *pieces, int most);
+size_t outgoing_length(const struct outgoing *out); /* edited bytes in all */
+/* After it. sent: edited bytes that the kernel took (-1 and errno in error: none). Returns the caller's
+ * bytes that went, or -1 when the call must fail with `error` (none went, or only bytes of ours: EAGAIN). */
+ssize_t conn_sent(struct outgoing *out, ssize_t sent, int error);
+/* Bytes that went out without passing through memory of ours (sendfile, splice). */
+void conn_sent_unseen(struct conn *conn, uint64_t count);
+
+#endif
