@@ -48,6 +48,8 @@ struct conn {
 	_Atomic bool lost;     /* bytes went by unseen (nested call, stdio): opaque at the next look */
 	_Atomic uint8_t mode;  /* enum conn_mode */
 	_Atomic uint8_t sending; /* real writes under way */
+	_Atomic uint32_t fds;    /* descriptors that lead here */
+	uint32_t version;        /* counts feeds: has anybody moved the state since? */
 	uint8_t role;
 	bool editable;   /* proven to be seen from the first byte it carried */
 	bool connecting; /* connect() is under way */
@@ -102,13 +104,12 @@ void conn_received_unseen(struct conn *conn, uint64_t count);
 
 /* --- bytes out -------------------------------------------------------------------------------------- */
 #define OUTGOING_EDITS 6
-#define OUTGOING_PIECES (2 * OUTGOING_EDITS + 1)
 
 struct outgoing_edit {
 	size_t offset;     /* in the caller's bytes */
-	size_t replace;    /* caller's bytes that are replaced (as many as text has), or 0: inserted */
+	bool replaces;     /* text stands in place of as many of the caller's bytes; else it is put in */
 	struct bytes text; /* lives in a span or in the connection */
-	uint32_t span;     /* index + 1 of the span whose header it is; 0: the rest of `over` */
+	uint32_t span;     /* index + 1 of the span it belongs to; 0: the rest of conn->over */
 };
 
 /* One write under way: lives on the caller's stack between the two calls. */
@@ -116,22 +117,29 @@ struct outgoing {
 	struct conn *conn;
 	const struct iovec *iov; /* the caller's */
 	int iovcnt;
-	size_t length; /* the caller's bytes */
+	size_t length;   /* the caller's bytes */
+	bool planned;    /* a followed client's write: the parser has run ahead, `state` is where it stood */
+	bool frozen;     /* no edit (MSG_ZEROCOPY) */
+	uint8_t opaque;  /* enum protocol_opaque seen ahead, 0: none */
+	uint32_t version;
+	uint32_t begun;  /* conn->requests before */
+	void *saved;     /* the unfinished head's saved fields before */
 	int edits;
-	uint32_t begun;  /* conn->requests before this write */
-	bool planned;    /* `state` holds the parser's state after all of length */
 	struct outgoing_edit edit[OUTGOING_EDITS];
 	uint64_t state[PROTOCOL_STATE_MAX / 8];
 };
 
-/* Before the real write. True: the bytes must be sent edited, through outgoing_iov(). */
+/* Before the real write; out->frozen is the caller's to set. True: the bytes must be sent edited, through
+ * outgoing_iov(). Always followed by conn_sent(). */
 bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *iov, int iovcnt);
 /* The edited bytes from `done` edited bytes on, as pieces. Returns how many (<= most). */
 int outgoing_iov(const struct outgoing *out, size_t done, struct iovec *pieces, int most);
 size_t outgoing_length(const struct outgoing *out); /* edited bytes in all */
+/* How many of the caller's bytes are in the first `sent` edited ones. */
+size_t outgoing_callers(const struct outgoing *out, size_t sent);
 /* After it. sent: edited bytes that the kernel took (-1 and errno in error: none). Returns the caller's
- * bytes that went, or -1 when the call must fail with `error` (none went, or only bytes of ours: EAGAIN). */
-ssize_t conn_sent(struct outgoing *out, ssize_t sent, int error);
+ * bytes that went, or -1 when the call must fail (*error: the kernel's, or EAGAIN when only ours went). */
+ssize_t conn_sent(struct outgoing *out, ssize_t sent, int *error);
 /* Bytes that went out without passing through memory of ours (sendfile, splice). */
 void conn_sent_unseen(struct conn *conn, uint64_t count);
 

@@ -108,5 +108,6 @@ void hook_go_inert(const char *why);
 /* Process identity: true in the process that ran our constructor or was forked (not vforked) from it with
  * our fork handling done. False in a vfork child, which shares memory with its parent. One getpid call. */
 bool hook_same_process(void);
+void hook_process_started(void); /* constructor, and child after fork */
 
 #endif

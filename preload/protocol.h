@@ -105,6 +105,11 @@ struct protocol_facts {
 	struct bytes error_type; /* NONE: no error */
 	bool failed;             /* status ERROR */
 	uint16_t status;         /* the protocol's status code, 0: none */
+	/* Client side, to know a redirect's next request again. MOMENT_REQUEST: hashes of where the request
+	 * goes (host and port) and of what it asks for. MOMENT_RESPONSE: `again` when the answer redirects,
+	 * and where to (0: the same as asked before). */
+	uint64_t authority, target;
+	bool again;
 };
 
 enum protocol_side { SIDE_SERVER, SIDE_CLIENT };

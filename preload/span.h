@@ -37,20 +37,24 @@ struct span {
 	bool identified; /* ids are final */
 	bool exposed;    /* the id went out on the wire or to a child: must be exported if recording */
 	bool aside;      /* a tracer inside the program speaks for this call: not exported */
-	bool request_ended, response_ended, responding;
+	bool head_seen, request_ended, responding, described, passed_on;
 	uint16_t status;
 	uint8_t name_len, error_len;
 	span_ref activity; /* CLIENT: on whose behalf */
 	uint64_t start;    /* monotonic ns */
-	uint64_t expected; /* CLIENT: hash of the URL a retry or redirect would go to */
+	uint64_t authority, target; /* CLIENT: hashes of where it went and for what */
 	uint32_t resend;
 	char name[48];
 	char error[32];
-	uint32_t inject_len, inject_sent; /* CLIENT: header lines to put in, and how much of it has gone */
+	const char *inject; /* CLIENT: header lines to put in, in this span's room */
+	uint32_t inject_len, inject_sent; /* and how much of them has gone */
+	uint32_t present;   /* CLIENT: carrier fields that the program wrote itself, bits */
+	void *saved;        /* fields of a head that is cut between two feeds */
 	char *block;                      /* NULL, or one block (pool_block) for what does not fit `text` */
-	uint32_t block_used;
+	uint32_t block_used, text_used;
+	uint32_t fork_epoch;
 	struct attrs attrs;
-	char text[SPAN_TEXT];
+	_Alignas(8) char text[SPAN_TEXT];
 	uint8_t attrs_buf[SPAN_ATTRS];
 };
 
@@ -67,6 +71,7 @@ span_ref span_reference(const struct span *span);
 bool span_alive(span_ref ref);
 /* Copies the identity of a span under way; tracestate and baggage into `text`. False: it is gone. */
 bool span_look(span_ref ref, struct context *out, char *text, size_t cap);
+struct span *span_slot(uint32_t index); /* its owner's way from a link to the slot */
 /* The slot itself, only for its owner or for reads that a later span_alive() confirms. NULL: gone. */
 struct span *span_of(span_ref ref);
 

@@ -21,6 +21,8 @@ enum evidence { /* why `current` is what it is */
 	EVIDENCE_STACK,   /* carried by a context switch */
 };
 
+#define THREAD_READABLE 4
+
 struct thread {
 	uint8_t layer;     /* outermost level running a real call that we own */
 	uint8_t busy;      /* our own code is running: any hook entered now (signal handler) passes through */
@@ -31,9 +33,11 @@ struct thread {
 	uintptr_t frame;   /* frame of the hook that set busy or layer: lets a longjmp be noticed */
 	span_ref current;  /* the activity this thread works for; may be stale: ask activity_current() */
 	struct conn *source; /* connection the evidence came from; compared, never followed */
-	uint64_t retry_url;  /* hash of the URL that a redirect or retry of this thread would ask for */
+	uint64_t retry_authority, retry_target; /* what the redirect that was read last leads to; 0: none */
 	uint32_t retry_count;
 	span_ref retry_activity;
+	uintptr_t readable[THREAD_READABLE]; /* pages lately found readable, see readable.h */
+	uint8_t readable_next;
 	struct id_state ids;
 };
 

@@ -1,0 +1,375 @@
+/* conn.c - a connection's life: found by fd, shared by dup, ended by the last close. */
+#include "preload/conn_internal.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include "preload/config.h"
+#include "preload/sys.h"
+
+static struct pool conns;
+static const struct protocol *const *protocols;
+
+bool conn_init(uint32_t max_connections, const struct protocol *const *list)
+{
+	protocols = list;
+	return pool_init(&conns, sizeof(struct conn), max_connections);
+}
+
+bool conn_lock(struct conn *conn)
+{
+	/* The holder only computes, so it is soon done, unless it was preempted or was torn out of our code
+	 * by an asynchronous cancel; then nobody waits for it: the connection is given up. */
+	for (int tries = 0; tries < 400; tries++) {
+		if (!atomic_exchange_explicit(&conn->lock, 1, memory_order_acquire))
+			return true;
+		if (tries > 40)
+			sched_yield();
+		else
+			__builtin_ia32_pause();
+	}
+	atomic_store(&conn->lost, true);
+	count_one(connections_contended);
+	return false;
+}
+
+void conn_unlock(struct conn *conn)
+{
+	atomic_store_explicit(&conn->lock, 0, memory_order_release);
+}
+
+struct conn *conn_get(int fd)
+{
+	uintptr_t entry = fdtable_get(fd);
+	if (entry == 0 || (entry & FD_PLAIN))
+		return NULL;
+
+	struct conn *conn = (struct conn *)entry; /* NOLINT(performance-no-int-to-ptr) */
+	uint32_t refs = atomic_load_explicit(&conn->refs, memory_order_relaxed);
+	do {
+		if (refs == 0)
+			return NULL;
+	} while (!atomic_compare_exchange_weak_explicit(&conn->refs, &refs, refs + 1, memory_order_acquire,
+							memory_order_relaxed));
+	/* The slot may have become another connection between the look and the reference. */
+	if (fdtable_get(fd) != entry) {
+		conn_put(conn);
+		return NULL;
+	}
+	return conn;
+}
+
+void conn_put(struct conn *conn)
+{
+	if (atomic_fetch_sub_explicit(&conn->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	exchange_abandon(conn, BYTES_NONE, BYTES("closed"), clock_now());
+	block_give(conn->stash.block);
+	conn->stash.block = NULL;
+	pool_give(&conns, conn);
+}
+
+void conn_tidy(struct conn *conn)
+{
+	if (!conn->stash.block)
+		return;
+	const struct span *span = exchange_last(conn);
+	if (span && (!span->head_seen || !span->described))
+		return;
+	if (conn->first && exchange_first(conn)->responding)
+		return;
+}
+
+static char *take_stash(struct protocol_stash *stash)
+{
+	if (!stash->block)
+		stash->block = block_take();
+	return stash->block;
+}
+
+/* One reference, which the table is to hold. */
+static struct conn *conn_new(enum conn_role role)
+{
+	struct conn *conn = pool_take(&conns);
+	if (!conn) {
+		count_one(connections_no_slot);
+		return NULL;
+	}
+	/* refs stays 0 until the rest is ready: a stale conn_get() must not get hold of it. */
+	memset((char *)conn + sizeof(conn->refs), 0, offsetof(struct conn, over) - sizeof(conn->refs));
+	conn->protocol = protocols[0];
+	conn->stash = (struct protocol_stash){.block = NULL, .take = take_stash};
+	conn->peer_len = conn->local_len = 0;
+	conn->peer_text[0] = conn->local_text[0] = conn->name[0] = '\0';
+	conn->role = (uint8_t)role;
+	conn->opener = activity_for_opening();
+	conn->protocol->open(conn->state);
+	atomic_store(&conn->fds, 1);
+	atomic_store_explicit(&conn->refs, 1, memory_order_release);
+	return conn;
+}
+
+/* The end of one descriptor of it: what was under way ends with the last. */
+static void descriptor_gone(struct conn *conn, bool ends)
+{
+	if (atomic_fetch_sub(&conn->fds, 1) == 1 && ends && conn->first && conn_lock(conn)) {
+		struct exchange_sink sink;
+		conn_sink(&sink, conn);
+		sink.now = clock_now();
+		if (conn->mode == CONN_FOLLOWED && !conn->lost && conn->role == ROLE_SERVER && !conn->reset)
+			conn->protocol->end(conn->state, HALF_RESPONSES, &sink.base);
+		if (conn->role == ROLE_SERVER)
+			exchange_abandon(conn, conn->reset ? BYTES("connection_reset") : BYTES("response_truncated"),
+					 BYTES_NONE, sink.now);
+		else
+			exchange_abandon(conn, BYTES_NONE, BYTES("closed"), sink.now);
+		conn_unlock(conn);
+	}
+	conn_put(conn);
+}
+
+static void drop_entry(uintptr_t entry, bool ends)
+{
+	if (entry && !(entry & FD_PLAIN))
+		descriptor_gone((struct conn *)entry, ends); /* NOLINT(performance-no-int-to-ptr) */
+}
+
+static void install(int fd, struct conn *conn)
+{
+	if (conn)
+		drop_entry(fdtable_set(fd, (uintptr_t)conn), false);
+	else
+		drop_entry(fdtable_set(fd, 0), false);
+}
+
+void conn_accepted(int fd, const struct sockaddr *peer, socklen_t len)
+{
+	struct conn *conn = conn_new(ROLE_SERVER);
+	if (conn) {
+		conn->editable = true;
+		if (peer && len > 0 && len <= sizeof(conn->peer)) {
+			memcpy(&conn->peer, peer, len);
+			conn->peer_len = (uint16_t)len;
+			conn->peer_known = true;
+		}
+	}
+	install(fd, conn);
+}
+
+void conn_connecting(int fd, const struct sockaddr *peer, socklen_t len)
+{
+	struct conn *old = conn_get(fd);
+	if (old) {
+		bool again = old->connecting;
+		conn_put(old);
+		if (again) /* connect() is also how a host asks whether it is done */
+			return;
+	}
+	if (len < sizeof(sa_family_t) || len > sizeof(union conn_address))
+		return;
+	sa_family_t family = peer->sa_family;
+	int type = 0;
+	socklen_t size = sizeof(type);
+	if ((family != AF_INET && family != AF_INET6 && family != AF_UNIX) ||
+	    sys_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
+		return;
+
+	struct conn *conn = conn_new(ROLE_CLIENT);
+	if (conn) {
+		memcpy(&conn->peer, peer, len);
+		conn->peer_len = (uint16_t)len;
+		conn->peer_known = conn->connecting = conn->editable = true;
+		conn->connect_start = clock_now();
+	}
+	install(fd, conn);
+}
+
+static void connect_ended(struct conn *conn, int error)
+{
+	if (!conn->connecting || !conn_lock(conn))
+		return;
+	if (conn->connecting) {
+		conn->connecting = false;
+		conn->connect_end = clock_now();
+		if (error)
+			exchange_connect_failed(conn, error);
+	}
+	conn_unlock(conn);
+}
+
+void conn_connected(int fd, int result, int error)
+{
+	if (result < 0 && (error == EINPROGRESS || error == EALREADY || error == EINTR || error == EAGAIN))
+		return;
+	struct conn *conn = conn_get(fd);
+	if (!conn)
+		return;
+	if (result < 0 && error != EISCONN) {
+		connect_ended(conn, error);
+		conn_forget(fd);
+	} else {
+		connect_ended(conn, 0);
+	}
+	conn_put(conn);
+}
+
+void conn_connect_result(int fd, int so_error)
+{
+	struct conn *conn = conn_get(fd);
+	if (!conn)
+		return;
+	bool asked = conn->connecting;
+	connect_ended(conn, so_error);
+	if (asked && so_error)
+		conn_forget(fd);
+	conn_put(conn);
+}
+
+void conn_pair(int fd0, int fd1)
+{
+	for (int i = 0; i < 2; i++) {
+		struct conn *conn = conn_new(ROLE_UNKNOWN);
+		if (conn) {
+			conn->editable = true;
+			conn->peer.any.sa_family = AF_UNIX;
+			conn->peer_len = sizeof(sa_family_t);
+			conn->peer_known = true;
+		}
+		install(i ? fd1 : fd0, conn);
+	}
+}
+
+/* Has a TCP connection carried nothing yet? Then we see it from its first byte. */
+static bool is_fresh(int fd)
+{
+	struct { /* the head of struct tcp_info as the kernel has had it since 4.1 */
+		uint8_t u8[8];
+		uint32_t u32[24];
+		uint64_t pacing_rate, max_pacing_rate, bytes_acked, bytes_received;
+	} info;
+	socklen_t size = sizeof(info);
+	memset(&info, 0, sizeof(info));
+	if (sys_getsockopt(fd, IPPROTO_TCP, 11 /* TCP_INFO */, &info, &size) < 0 || size < sizeof(info))
+		return false;
+	/* The SYN counts as one acknowledged byte in some kernels. */
+	return info.bytes_received == 0 && info.bytes_acked <= 1;
+}
+
+void conn_adopted(int fd)
+{
+	int value = 0;
+	socklen_t size = sizeof(value);
+	conn_forget(fd);
+	if (sys_getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &size) < 0 || value != SOCK_STREAM)
+		return;
+	size = sizeof(value);
+	if (sys_getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) < 0 || value)
+		return;
+	union conn_address peer;
+	socklen_t len = sizeof(peer);
+	if (sys_getpeername(fd, &peer.any, &len) < 0 || len > sizeof(peer))
+		return;
+	sa_family_t family = len >= sizeof(sa_family_t) ? peer.any.sa_family : AF_UNIX;
+	if (family != AF_INET && family != AF_INET6 && family != AF_UNIX)
+		return;
+
+	struct conn *conn = conn_new(ROLE_UNKNOWN);
+	if (conn) {
+		conn->peer = peer;
+		conn->peer_len = (uint16_t)len;
+		conn->peer_known = true;
+		conn->editable = family != AF_UNIX && is_fresh(fd);
+		conn->opener = SPAN_NOBODY;
+	}
+	install(fd, conn);
+}
+
+void conn_duplicated(int fd, int copy)
+{
+	if (fd == copy)
+		return;
+	uintptr_t entry = fdtable_get(fd);
+	if (entry == 0 || (entry & FD_PLAIN)) {
+		drop_entry(fdtable_set(copy, entry), true);
+		return;
+	}
+	struct conn *conn = conn_get(fd); /* this reference becomes the table's */
+	if (conn) {
+		atomic_fetch_add(&conn->fds, 1);
+		uintptr_t old = fdtable_set(copy, (uintptr_t)conn);
+		drop_entry(old, true);
+	}
+}
+
+void conn_closing(int fd)
+{
+	if (fdtable_get(fd))
+		drop_entry(fdtable_set(fd, 0), true);
+}
+
+void conn_forget(int fd)
+{
+	if (fdtable_get(fd))
+		drop_entry(fdtable_set(fd, 0), false);
+}
+
+static void close_one(int fd, uintptr_t value, void *arg)
+{
+	(void)value;
+	(void)arg;
+	conn_closing(fd);
+}
+
+void conn_closing_range(unsigned first, unsigned last)
+{
+	if (first > INT32_MAX)
+		return;
+	fdtable_each((int)first, last > INT32_MAX ? INT32_MAX : (int)last, close_one, NULL);
+}
+
+void conn_shutdown(int fd, int how)
+{
+	struct conn *conn = conn_get(fd);
+	if (!conn)
+		return;
+	if (how != SHUT_RD && conn->mode == CONN_FOLLOWED && !conn->sent_end && conn_lock(conn)) {
+		conn->sent_end = true;
+		struct exchange_sink sink;
+		conn_sink(&sink, conn);
+		if (conn->role != ROLE_UNKNOWN)
+			conn->protocol->end(conn->state, conn_half_out(conn), &sink.base);
+		conn_unlock(conn);
+	}
+	conn_put(conn);
+}
+
+void conn_bypassed(int fd)
+{
+	struct conn *conn = conn_get(fd);
+	if (!conn)
+		return;
+	atomic_store(&conn->lost, true);
+	conn_put(conn);
+}
+
+static void disown(int fd, uintptr_t value, void *arg)
+{
+	(void)fd;
+	(void)arg;
+	if (value & FD_PLAIN)
+		return;
+	struct conn *conn = (struct conn *)value; /* NOLINT(performance-no-int-to-ptr) */
+	/* A lock held by a thread that does not exist here would be held for ever; and an exchange under way
+	 * is the parent's: here the connection carries on unfollowed. */
+	atomic_store(&conn->lock, 0);
+	atomic_store(&conn->sending, 0);
+	atomic_store(&conn->refs, atomic_load(&conn->fds));
+	if (conn->first)
+		atomic_store(&conn->lost, true);
+}
+
+void conn_forked(void)
+{
+	fdtable_each(0, INT32_MAX, disown, NULL);
+}

@@ -1,0 +1,83 @@
+/* conn_internal.h - what the files of the connection share with each other and nobody else. */
+#ifndef TAGALONG_CONN_INTERNAL_H
+#define TAGALONG_CONN_INTERNAL_H
+
+#include "preload/activity.h"
+#include "preload/clock.h"
+#include "preload/conn.h"
+#include "preload/counters.h"
+
+/* The sink that turns a protocol's events into spans. One per feed, on the stack. */
+struct exchange_sink {
+	struct protocol_sink base; /* first: the protocol knows only this */
+	struct conn *conn;
+	const void *state;     /* for describe() */
+	struct outgoing *out;  /* an outgoing request is being looked at ahead of its write */
+	bool replay;           /* a shorter write is fed again: all that it tells was done already */
+	uint32_t replayed;     /* the last exchange that it began */
+	uint64_t now;          /* 0: not read yet */
+	size_t base_offset;    /* of this piece of an iovec in the whole write */
+	struct {               /* carrier fields of a head in this feed that may need overwriting */
+		uint32_t field;
+		size_t offset;
+		struct bytes value;
+	} spot[8];
+	uint32_t spots;
+	struct extraction fields;
+};
+
+/* Never waits long: false means that the connection was given up. */
+bool conn_lock(struct conn *conn);
+void conn_unlock(struct conn *conn);
+
+void conn_feed(struct conn *conn, enum protocol_half half, const struct iovec *iov, int iovcnt, size_t count,
+	       struct exchange_sink *sink);
+void conn_sink(struct exchange_sink *sink, struct conn *conn);
+void conn_opaque(struct conn *conn, enum protocol_opaque why, uint64_t now);
+void conn_endpoint(struct conn *conn, struct protocol_endpoint *endpoint);
+/* The half that this side writes, and the one it reads. */
+static inline enum protocol_half conn_half_out(const struct conn *conn)
+{
+	return conn->role == ROLE_CLIENT ? HALF_REQUESTS : HALF_RESPONSES;
+}
+static inline enum protocol_half conn_half_in(const struct conn *conn)
+{
+	return conn->role == ROLE_CLIENT ? HALF_RESPONSES : HALF_REQUESTS;
+}
+/* Drops the stash block when no head needs it any more. */
+void conn_tidy(struct conn *conn);
+
+/* exchange.c */
+void exchange_event(struct protocol_sink *sink, const struct protocol_event *event);
+void exchange_feed_done(struct exchange_sink *sink); /* saves what must outlive the feed, plans overwrites */
+struct span *exchange_first(const struct conn *conn);
+struct span *exchange_last(const struct conn *conn);
+struct span *exchange_find(const struct conn *conn, uint32_t number);
+void exchange_remove(struct conn *conn, struct span *span);
+void exchange_finish(struct conn *conn, struct span *span, uint64_t now); /* regular end */
+/* Ends all that is under way: with `error`, or (NONE) marked as incomplete for `reason`. */
+void exchange_abandon(struct conn *conn, struct bytes error, struct bytes reason, uint64_t now);
+void exchange_drop_after(struct conn *conn, uint32_t number); /* never begun on the wire after all */
+void exchange_describe(struct exchange_sink *sink, struct span *span, enum protocol_moment moment);
+/* A request that never was: the connection could not be made. */
+void exchange_connect_failed(struct conn *conn, int error);
+
+/* exchange_client.c */
+void exchange_client_field(struct exchange_sink *sink, struct span *span, const struct protocol_event *event);
+void exchange_client_insert(struct exchange_sink *sink, struct span *span, size_t offset);
+void exchange_client_head(struct exchange_sink *sink, struct span *span);
+void exchange_client_overwrite(struct exchange_sink *sink, struct span *span);
+void exchange_client_response(struct span *span, const struct protocol_facts *facts);
+
+/* exchange_fields.c: what a head said about context, also when it is cut between feeds. */
+void exchange_save_fields(struct exchange_sink *sink, struct span *span);
+/* Reads saved and new fields together. The texts live in *block (or `small`), which the caller gives back. */
+#define FIELDS_SMALL CONTEXT_STATE_MAX
+bool exchange_context(struct exchange_sink *sink, struct span *span, struct context *out, char *small,
+		      char **block);
+bool exchange_has_fields(const struct exchange_sink *sink, const struct span *span);
+/* Gives `span` the identity of a child of `activity` (or of the process, or a root). */
+void exchange_adopt(struct span *span, span_ref activity, bool process);
+struct bytes exchange_error_name(int error); /* NONE: not an error of the connection */
+
+#endif

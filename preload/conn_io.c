@@ -1,0 +1,454 @@
+/* conn_io.c - bytes of a connection, fed to its protocol; edits of those that go out. */
+#include "preload/conn_internal.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include "preload/address.h"
+#include "preload/sys.h"
+
+void conn_sink(struct exchange_sink *sink, struct conn *conn)
+{
+	/* The big arrays in it need no zeroes. */
+	sink->base = (struct protocol_sink){.event = exchange_event, .stash = &conn->stash};
+	sink->conn = conn;
+	sink->state = conn->state;
+	sink->out = NULL;
+	sink->replay = false;
+	sink->replayed = 0;
+	sink->now = 0;
+	sink->base_offset = 0;
+	sink->spots = 0;
+	extraction_init(&sink->fields);
+}
+
+void conn_endpoint(struct conn *conn, struct protocol_endpoint *endpoint)
+{
+	*endpoint = (struct protocol_endpoint){0};
+	if (!conn->peer_text[0])
+		address_text(&conn->peer.any, conn->peer_len, conn->peer_text, sizeof(conn->peer_text));
+	if (conn->local_known && !conn->local_text[0])
+		address_text(&conn->local.any, conn->local_len, conn->local_text, sizeof(conn->local_text));
+	endpoint->name = bytes_of(conn->name);
+	endpoint->peer_address = bytes_of(conn->peer_text);
+	endpoint->peer_port = address_port(&conn->peer.any, conn->peer_len);
+	endpoint->local_address = bytes_of(conn->local_text);
+	endpoint->local_port = address_port(&conn->local.any, conn->local_len);
+	endpoint->is_unix = conn->peer_len >= sizeof(sa_family_t) && conn->peer.any.sa_family == AF_UNIX;
+}
+
+void conn_opaque(struct conn *conn, enum protocol_opaque why, uint64_t now)
+{
+	if (conn->mode == CONN_OPAQUE)
+		return;
+	atomic_store(&conn->mode, CONN_OPAQUE);
+	struct bytes reason = BYTES_NONE;
+	switch (why) {
+	case OPAQUE_NOT_MINE:
+		count_one(parser_foreign);
+		reason = BYTES("not_followed");
+		break;
+	case OPAQUE_HANDED_OVER:
+		count_one(parser_handed_over);
+		break;
+	case OPAQUE_MALFORMED:
+		if (conn->spoke)
+			count_one(parser_malformed);
+		else
+			count_one(parser_foreign);
+		reason = BYTES("malformed");
+		break;
+	case OPAQUE_TOO_LARGE:
+		count_one(parser_too_large);
+		reason = BYTES("too_large");
+		break;
+	case OPAQUE_LOST:
+		count_one(parser_lost);
+		reason = BYTES("lost");
+		break;
+	}
+	exchange_abandon(conn, BYTES_NONE, reason, now ? now : clock_now());
+	block_give(conn->stash.block);
+	conn->stash.block = NULL;
+}
+
+static bool still_followed(struct conn *conn)
+{
+	if (atomic_load_explicit(&conn->lost, memory_order_relaxed) && conn->mode == CONN_FOLLOWED)
+		conn_opaque(conn, OPAQUE_LOST, 0);
+	return conn->mode == CONN_FOLLOWED;
+}
+
+void conn_feed(struct conn *conn, enum protocol_half half, const struct iovec *iov, int iovcnt, size_t count,
+	       struct exchange_sink *sink)
+{
+	conn->version++;
+	for (int i = 0; i < iovcnt && count > 0; i++) {
+		size_t take = iov[i].iov_len < count ? iov[i].iov_len : count;
+		if (take == 0)
+			continue;
+		struct bytes piece = {iov[i].iov_base, take};
+		conn->protocol->feed(conn->state, half, piece, &sink->base);
+		exchange_feed_done(sink);
+		sink->base_offset += take;
+		count -= take;
+	}
+}
+
+/* --- in ----------------------------------------------------------------------------------------------- */
+
+static void received_nothing(struct conn *conn, ssize_t got, int error, struct exchange_sink *sink)
+{
+	if (got == 0) {
+		conn->peer_closed = true;
+		conn->protocol->end(conn->state, conn_half_in(conn), &sink->base);
+		if (conn->role == ROLE_CLIENT)
+			exchange_abandon(conn, BYTES("response_truncated"), BYTES_NONE, clock_now());
+		return;
+	}
+	struct bytes name = exchange_error_name(error);
+	if (name.len == 0)
+		return;
+	if (conn->connecting) {
+		conn->connecting = false;
+		exchange_connect_failed(conn, error);
+	}
+	conn->reset = true;
+	exchange_abandon(conn, name, BYTES_NONE, clock_now());
+}
+
+/* What these bytes say about this thread. */
+static void take_evidence(struct conn *conn)
+{
+	if (conn->mode == CONN_OPAQUE) {
+		if (conn->role == ROLE_CLIENT || conn->writer != SPAN_NOBODY)
+			activity_read_answer(conn, conn->mixed ? SPAN_NOBODY : conn->writer);
+		return;
+	}
+	const struct span *span = conn->role == ROLE_CLIENT ? exchange_first(conn) : exchange_last(conn);
+	if (!span)
+		return;
+	if (conn->role == ROLE_CLIENT)
+		activity_read_answer(conn, span->activity);
+	else if (span->identified && !span_inherited(span))
+		activity_read_request(conn, span_reference(span));
+}
+
+void conn_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize_t got, int error)
+{
+	if (got < 0 && exchange_error_name(error).len == 0)
+		return;
+	if (conn->mode == CONN_OPAQUE) {
+		if (got > 0)
+			take_evidence(conn);
+		return;
+	}
+	/* What is read may be the next request of a client that has our answer already, while the thread that
+	 * wrote it has not come back from the kernel: give it the moment to say so. */
+	for (int i = 0; i < 20 && got > 0 && atomic_load(&conn->sending) && conn->role == ROLE_SERVER &&
+			conn->first; i++)
+		sched_yield();
+	if (!conn_lock(conn))
+		return;
+	if (still_followed(conn)) {
+		struct exchange_sink sink;
+		conn_sink(&sink, conn);
+		if (got <= 0) {
+			received_nothing(conn, got, error, &sink);
+		} else {
+			if (conn->role == ROLE_UNKNOWN)
+				conn->role = ROLE_SERVER;
+			if (conn->connecting) {
+				conn->connecting = false;
+				conn->connect_end = clock_now();
+			}
+			take_evidence(conn);
+			conn_feed(conn, conn_half_in(conn), iov, iovcnt, (size_t)got, &sink);
+		}
+	}
+	conn_unlock(conn);
+}
+
+static void unseen(struct conn *conn, enum protocol_half half, uint64_t count)
+{
+	if (conn->mode != CONN_FOLLOWED || count == 0 || !conn_lock(conn))
+		return;
+	if (still_followed(conn)) {
+		struct exchange_sink sink;
+		conn_sink(&sink, conn);
+		conn->version++;
+		conn->protocol->skip(conn->state, half, count, &sink.base);
+	}
+	conn_unlock(conn);
+}
+
+void conn_received_unseen(struct conn *conn, uint64_t count)
+{
+	unseen(conn, conn_half_in(conn), count);
+}
+
+void conn_sent_unseen(struct conn *conn, uint64_t count)
+{
+	unseen(conn, conn_half_out(conn), count);
+}
+
+/* --- out ---------------------------------------------------------------------------------------------- */
+
+static size_t iov_length(const struct iovec *iov, int iovcnt)
+{
+	size_t total = 0;
+	for (int i = 0; i < iovcnt; i++)
+		total += iov[i].iov_len;
+	return total;
+}
+
+/* Lets the parser run ahead over what is about to be written, to learn where it may be edited. */
+static void look_ahead(struct outgoing *out, struct conn *conn)
+{
+	struct exchange_sink sink;
+	struct span *last = exchange_last(conn);
+
+	out->planned = true;
+	out->saved = last ? last->saved : NULL;
+	memcpy(out->state, conn->state, conn->protocol->state_size);
+	if (conn->over_left) {
+		size_t take = conn->over_left < out->length ? conn->over_left : out->length;
+		out->edit[out->edits++] = (struct outgoing_edit){
+			.replaces = true,
+			.text = {conn->over + sizeof(conn->over) - conn->over_left, take},
+		};
+	}
+	conn_sink(&sink, conn);
+	sink.out = out;
+	conn_feed(conn, HALF_REQUESTS, out->iov, out->iovcnt, out->length, &sink);
+	out->version = conn->version;
+}
+
+bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *iov, int iovcnt)
+{
+	out->conn = conn;
+	out->iov = iov;
+	out->iovcnt = iovcnt;
+	out->edits = 0;
+	out->planned = false;
+	out->opaque = 0;
+	atomic_fetch_add(&conn->sending, 1);
+	if (conn->mode == CONN_OPAQUE) {
+		span_ref current = activity_current();
+		bool busy = conn->writer != SPAN_NOBODY && conn->writer != current && span_alive(conn->writer);
+		conn->mixed = busy || (conn->mixed && span_alive(conn->writer));
+		conn->writer = current;
+		return false;
+	}
+	if (conn->role == ROLE_SERVER)
+		return false;
+	out->length = iov_length(iov, iovcnt);
+	if (out->length == 0 || !conn_lock(conn))
+		return false;
+	if (still_followed(conn)) {
+		conn->role = ROLE_CLIENT;
+		out->begun = conn->requests;
+		look_ahead(out, conn);
+	}
+	conn_unlock(conn);
+	return out->edits > 0;
+}
+
+size_t outgoing_length(const struct outgoing *out)
+{
+	size_t total = out->length;
+	for (int i = 0; i < out->edits; i++)
+		if (!out->edit[i].replaces)
+			total += out->edit[i].text.len;
+	return total;
+}
+
+/* The edited stream is a sequence of runs: caller's bytes, text, caller's bytes, ... Calls back for each. */
+struct run {
+	const struct outgoing_edit *edit; /* NULL: the caller's own */
+	size_t from, len;                 /* in the caller's bytes, or 0 and the text's length */
+};
+
+static int outgoing_runs(const struct outgoing *out, struct run *runs)
+{
+	size_t at = 0;
+	int n = 0;
+	for (int i = 0; i < out->edits; i++) {
+		const struct outgoing_edit *edit = &out->edit[i];
+		if (edit->offset > at)
+			runs[n++] = (struct run){NULL, at, edit->offset - at};
+		runs[n++] = (struct run){edit, edit->offset, edit->text.len};
+		at = edit->offset + (edit->replaces ? edit->text.len : 0);
+	}
+	if (out->length > at)
+		runs[n++] = (struct run){NULL, at, out->length - at};
+	return n;
+}
+
+/* The caller's bytes [from, from + len) as pieces. */
+static int caller_pieces(const struct outgoing *out, size_t from, size_t len, struct iovec *pieces, int most)
+{
+	int n = 0;
+	for (int i = 0; i < out->iovcnt && len > 0 && n < most; i++) {
+		size_t have = out->iov[i].iov_len;
+		if (from >= have) {
+			from -= have;
+			continue;
+		}
+		size_t take = have - from < len ? have - from : len;
+		pieces[n++] = (struct iovec){(char *)out->iov[i].iov_base + from, take};
+		from = 0;
+		len -= take;
+	}
+	return n;
+}
+
+int outgoing_iov(const struct outgoing *out, size_t done, struct iovec *pieces, int most)
+{
+	struct run runs[2 * OUTGOING_EDITS + 1];
+	int count = outgoing_runs(out, runs), n = 0;
+	for (int i = 0; i < count && n < most; i++) {
+		if (done >= runs[i].len) {
+			done -= runs[i].len;
+			continue;
+		}
+		if (runs[i].edit)
+			pieces[n++] = (struct iovec){(char *)(uintptr_t)runs[i].edit->text.ptr + done, runs[i].len - done};
+		else
+			n += caller_pieces(out, runs[i].from + done, runs[i].len - done, pieces + n, most - n);
+		done = 0;
+	}
+	return n;
+}
+
+size_t outgoing_callers(const struct outgoing *out, size_t sent)
+{
+	struct run runs[2 * OUTGOING_EDITS + 1];
+	int count = outgoing_runs(out, runs);
+	size_t callers = 0;
+	for (int i = 0; i < count && sent > 0; i++) {
+		size_t took = sent < runs[i].len ? sent : runs[i].len;
+		if (!runs[i].edit || runs[i].edit->replaces)
+			callers += took;
+		sent -= took;
+	}
+	return callers;
+}
+
+/* Remembers, for each edit, how much of it the kernel took. */
+static void account_edits(struct outgoing *out, size_t sent)
+{
+	struct run runs[2 * OUTGOING_EDITS + 1];
+	int count = outgoing_runs(out, runs);
+	struct conn *conn = out->conn;
+
+	for (int i = 0; i < count; i++) {
+		const struct outgoing_edit *edit = runs[i].edit;
+		size_t took = sent < runs[i].len ? sent : runs[i].len;
+		sent -= took;
+		if (!edit || took == 0)
+			continue;
+		if (edit->replaces && edit->span == 0) {
+			conn->over_left -= (uint8_t)took;
+		} else if (edit->replaces) {
+			conn->over_left = (uint8_t)(edit->text.len - took);
+			memcpy(conn->over + sizeof(conn->over) - conn->over_left, edit->text.ptr + took, conn->over_left);
+		}
+		struct span *span = exchange_find(conn, edit->span);
+		if (span) {
+			span->exposed = true;
+			if (!edit->replaces)
+				span->inject_sent += (uint32_t)took;
+		}
+	}
+}
+
+/* The kernel took less than was looked at: back to where the parser stood, and on by what went. */
+static void step_back(struct outgoing *out, size_t callers)
+{
+	struct conn *conn = out->conn;
+	if (conn->version != out->version) { /* the answer is being read already: state has moved on */
+		conn_opaque(conn, OPAQUE_LOST, 0);
+		return;
+	}
+	memcpy(conn->state, out->state, conn->protocol->state_size);
+	struct span *last = exchange_last(conn);
+	if (last && last->exchange == out->begun)
+		last->saved = out->saved;
+
+	struct exchange_sink sink;
+	conn_sink(&sink, conn);
+	sink.replay = true;
+	sink.replayed = out->begun;
+	conn_feed(conn, HALF_REQUESTS, out->iov, out->iovcnt, callers, &sink);
+	conn->requests = sink.replayed;
+	exchange_drop_after(conn, sink.replayed);
+}
+
+static void client_sent(struct outgoing *out, ssize_t sent, size_t callers, int error)
+{
+	struct conn *conn = out->conn;
+	if (!conn_lock(conn))
+		return;
+	if (still_followed(conn)) {
+		if (sent > 0 && conn->connecting) {
+			conn->connecting = false;
+			conn->connect_end = clock_now();
+		}
+		if (out->edits)
+			account_edits(out, sent > 0 ? (size_t)sent : 0);
+		if (callers < out->length)
+			step_back(out, callers);
+		else if (out->opaque)
+			conn_opaque(conn, out->opaque, 0);
+		struct bytes name = sent < 0 ? exchange_error_name(error) : BYTES_NONE;
+		if (name.len && conn->connecting) {
+			conn->connecting = false;
+			exchange_connect_failed(conn, error);
+		} else if (name.len) {
+			conn->reset = true;
+			exchange_abandon(conn, name, BYTES_NONE, clock_now());
+		}
+	}
+	conn_unlock(conn);
+}
+
+static void server_sent(struct outgoing *out, ssize_t sent, int error)
+{
+	struct conn *conn = out->conn;
+	if (sent == 0 || (sent < 0 && exchange_error_name(error).len == 0) || !conn_lock(conn))
+		return;
+	if (still_followed(conn)) {
+		struct exchange_sink sink;
+		conn_sink(&sink, conn);
+		if (sent < 0)
+			conn->reset = true; /* the end comes with close */
+		else
+			conn_feed(conn, HALF_RESPONSES, out->iov, out->iovcnt, (size_t)sent, &sink);
+	}
+	conn_unlock(conn);
+}
+
+ssize_t conn_sent(struct outgoing *out, ssize_t sent, int *error)
+{
+	struct conn *conn = out->conn;
+	ssize_t result = sent;
+
+	if (out->planned) {
+		size_t callers = sent <= 0 ? 0 : out->edits ? outgoing_callers(out, (size_t)sent) : (size_t)sent;
+		client_sent(out, sent, callers, *error);
+		if (sent > 0 && callers == 0) {
+			*error = EAGAIN;
+			result = -1;
+		} else if (sent > 0) {
+			result = (ssize_t)callers;
+		}
+	} else if (conn->mode == CONN_FOLLOWED && conn->role == ROLE_SERVER) {
+		server_sent(out, sent, *error);
+	} else if (conn->mode == CONN_FOLLOWED && sent > 0 && conn->role != ROLE_SERVER) {
+		atomic_store(&conn->lost, true); /* the lock could not be had before the write */
+	}
+	atomic_fetch_sub(&conn->sending, 1);
+	return result;
+}

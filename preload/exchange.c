@@ -1,0 +1,321 @@
+/* exchange.c - a protocol's events become spans: what both sides have in common, and the server's side. */
+#include "preload/conn_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "preload/address.h"
+#include "preload/config.h"
+#include "preload/sys.h"
+
+static struct span *span_at(uint32_t link)
+{
+	return link ? span_slot(link - 1) : NULL;
+}
+
+struct span *exchange_first(const struct conn *conn)
+{
+	return span_at(conn->first);
+}
+
+struct span *exchange_last(const struct conn *conn)
+{
+	return span_at(conn->last);
+}
+
+struct span *exchange_find(const struct conn *conn, uint32_t number)
+{
+	struct span *span = span_at(conn->first);
+	while (span && span->exchange != number)
+		span = span_at(span->next);
+	return span;
+}
+
+static void append(struct conn *conn, struct span *span)
+{
+	if (conn->last)
+		span_at(conn->last)->next = span->index + 1;
+	else
+		conn->first = span->index + 1;
+	conn->last = span->index + 1;
+}
+
+void exchange_remove(struct conn *conn, struct span *span)
+{
+	struct span *before = NULL;
+	for (struct span *at = span_at(conn->first); at && at != span; at = span_at(at->next))
+		before = at;
+	if (before)
+		before->next = span->next;
+	else
+		conn->first = span->next;
+	if (conn->last == span->index + 1)
+		conn->last = before ? before->index + 1 : 0;
+}
+
+struct bytes exchange_error_name(int error)
+{
+	switch (error) {
+	case ECONNREFUSED:
+		return BYTES("connection_refused");
+	case ECONNRESET:
+	case ECONNABORTED:
+		return BYTES("connection_reset");
+	case ETIMEDOUT:
+		return BYTES("timeout");
+	case EHOSTUNREACH:
+	case EHOSTDOWN:
+		return BYTES("host_unreachable");
+	case ENETUNREACH:
+	case ENETDOWN:
+	case ENETRESET:
+		return BYTES("network_unreachable");
+	case EPIPE:
+		return BYTES("broken_pipe");
+	default:
+		return BYTES_NONE;
+	}
+}
+
+static uint64_t now_of(struct exchange_sink *sink)
+{
+	if (!sink->now)
+		sink->now = clock_now();
+	return sink->now;
+}
+
+static void unpublish(struct span *span)
+{
+	struct context received = span->context;
+	if (span->kind != SPAN_SERVER || !span->identified)
+		return;
+	if (span->parent_remote) {
+		memcpy(received.span_id, span->received_id, sizeof(received.span_id));
+		activity_unindex(span_reference(span), &received);
+	}
+	activity_ended(span_reference(span));
+	if (!span_inherited(span))
+		atomic_fetch_sub_explicit(&activities_live, 1, memory_order_relaxed);
+}
+
+void exchange_finish(struct conn *conn, struct span *span, uint64_t now)
+{
+	exchange_remove(conn, span);
+	unpublish(span);
+	span_end(span, now);
+}
+
+/* Never told to anybody and not to be told: gone without a trace. */
+static void forget(struct conn *conn, struct span *span)
+{
+	exchange_remove(conn, span);
+	unpublish(span);
+	span_discard(span);
+}
+
+void exchange_abandon(struct conn *conn, struct bytes error, struct bytes reason, uint64_t now)
+{
+	while (conn->first) {
+		struct span *span = exchange_first(conn);
+		bool told = span->identified && (span->kind == SPAN_SERVER || span->exposed || span->described);
+		if (!told) {
+			forget(conn, span);
+			continue;
+		}
+		if (error.len)
+			span_error(span, error);
+		else if (reason.len && span->recording)
+			attrs_string(&span->attrs, BYTES("tagalong.incomplete"), reason);
+		exchange_finish(conn, span, now);
+	}
+}
+
+void exchange_drop_after(struct conn *conn, uint32_t number)
+{
+	struct span *span;
+	while ((span = exchange_last(conn)) && span->exchange > number)
+		forget(conn, span);
+}
+
+/* --- the server's side ----------------------------------------------------------------------------- */
+
+void exchange_describe(struct exchange_sink *sink, struct span *span, enum protocol_moment moment)
+{
+	struct protocol_endpoint endpoint;
+	struct protocol_facts facts = {.attrs = &span->attrs};
+	enum protocol_side side = span->kind == SPAN_SERVER ? SIDE_SERVER : SIDE_CLIENT;
+
+	if (!span->recording && moment == MOMENT_REQUEST && side == SIDE_SERVER)
+		return;
+	if (moment == MOMENT_REQUEST)
+		conn_endpoint(sink->conn, &endpoint);
+	else
+		endpoint = (struct protocol_endpoint){0};
+	sink->conn->protocol->describe(sink->state, side, moment, &endpoint, &facts);
+	if (facts.name.len)
+		span_name(span, facts.name);
+	if (facts.failed)
+		span_error(span, facts.error_type);
+	if (facts.status)
+		span->status = facts.status;
+	span->described = true;
+	if (side == SIDE_CLIENT && moment == MOMENT_REQUEST) {
+		span->authority = facts.authority;
+		span->target = facts.target;
+	} else if (side == SIDE_CLIENT) {
+		exchange_client_response(span, &facts);
+	}
+}
+
+static void server_head(struct exchange_sink *sink, struct span *span)
+{
+	struct context parent;
+	char small[FIELDS_SMALL], *block = NULL;
+
+	if (exchange_has_fields(sink, span)) {
+		exchange_context(sink, span, &parent, small, &block);
+		parent.remote = true;
+		span_identify(span, &parent);
+		block_give(block);
+	} else {
+		parent.valid = false;
+		span_identify(span, NULL);
+	}
+	if (parent.valid) {
+		memcpy(span->received_id, parent.span_id, sizeof(span->received_id));
+		activity_index(span_reference(span), &parent);
+	}
+	exchange_describe(sink, span, MOMENT_REQUEST);
+	sink->conn->spoke = true;
+	atomic_fetch_add_explicit(&activities_live, 1, memory_order_relaxed);
+	if (!atomic_load_explicit(&process_served, memory_order_relaxed))
+		atomic_store(&process_served, true);
+	activity_read_request(sink->conn, span_reference(span));
+}
+
+static void begin(struct exchange_sink *sink, uint32_t number)
+{
+	struct conn *conn = sink->conn;
+	struct span *span = exchange_find(conn, number);
+
+	if (span) { /* looked at before, then the write was refused as a whole */
+		if (span->exposed)
+			return;
+		forget(conn, span);
+	}
+	conn->requests = number;
+	span = span_begin(conn->role == ROLE_SERVER ? SPAN_SERVER : SPAN_CLIENT, now_of(sink));
+	if (!span)
+		return;
+	span->exchange = number;
+	sink->fields.count = 0;
+	sink->fields.overflow = false;
+	append(conn, span);
+}
+
+static void request_event(struct exchange_sink *sink, struct span *span, const struct protocol_event *event)
+{
+	bool client = span->kind == SPAN_CLIENT;
+
+	switch (event->type) {
+	case EVENT_FIELD:
+		extraction_add(&sink->fields, event->number, event->name, event->value);
+		if (client)
+			exchange_client_field(sink, span, event);
+		break;
+	case EVENT_INSERT:
+		if (client && sink->out)
+			exchange_client_insert(sink, span, sink->base_offset + event->offset);
+		break;
+	case EVENT_REQUEST_HEAD:
+		if (!client)
+			server_head(sink, span);
+		else
+			exchange_client_head(sink, span);
+		span->head_seen = true;
+		span->saved = NULL;
+		sink->fields.count = 0;
+		sink->spots = 0;
+		break;
+	case EVENT_REQUEST_END:
+		span->request_ended = true;
+		break;
+	default:
+		break;
+	}
+}
+
+static void response_event(struct exchange_sink *sink, struct span *span, const struct protocol_event *event)
+{
+	switch (event->type) {
+	case EVENT_RESPONSE_BEGIN:
+		span->responding = true;
+		if (span->kind == SPAN_CLIENT)
+			activity_read_answer(sink->conn, span->activity);
+		break;
+	case EVENT_RESPONSE_HEAD:
+		exchange_describe(sink, span, MOMENT_RESPONSE);
+		break;
+	case EVENT_RESPONSE_END:
+		if (span->identified)
+			exchange_finish(sink->conn, span, now_of(sink));
+		else
+			forget(sink->conn, span);
+		break;
+	default:
+		break;
+	}
+}
+
+/* While a shorter write is fed again everything was done already; only the heads' fields are collected anew. */
+static void replay_event(struct exchange_sink *sink, const struct protocol_event *event)
+{
+	if (event->type == EVENT_REQUEST_BEGIN)
+		sink->replayed = event->exchange;
+	else if (event->type == EVENT_FIELD)
+		extraction_add(&sink->fields, event->number, event->name, event->value);
+	else if (event->type == EVENT_REQUEST_HEAD)
+		sink->fields.count = 0;
+}
+
+void exchange_event(struct protocol_sink *base, const struct protocol_event *event)
+{
+	struct exchange_sink *sink = (struct exchange_sink *)(void *)base;
+
+	if (sink->replay) {
+		replay_event(sink, event);
+		return;
+	}
+	if (event->type == EVENT_OPAQUE) {
+		if (sink->out)
+			sink->out->opaque = (uint8_t)event->number;
+		else
+			conn_opaque(sink->conn, event->number, now_of(sink));
+		return;
+	}
+	if (event->type == EVENT_REQUEST_BEGIN) {
+		begin(sink, event->exchange);
+		return;
+	}
+	struct span *span = exchange_find(sink->conn, event->exchange);
+	if (!span)
+		return;
+	if (event->type <= EVENT_REQUEST_END)
+		request_event(sink, span, event);
+	else
+		response_event(sink, span, event);
+}
+
+void exchange_feed_done(struct exchange_sink *sink)
+{
+	struct span *span = exchange_last(sink->conn);
+	if (span && !span->head_seen) {
+		if (span->kind == SPAN_CLIENT && sink->out)
+			exchange_client_overwrite(sink, span);
+		if (sink->fields.count)
+			exchange_save_fields(sink, span);
+	}
+	sink->fields.count = 0;
+	sink->spots = 0;
+	conn_tidy(sink->conn);
+}

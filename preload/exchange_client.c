@@ -1,0 +1,211 @@
+/* exchange_client.c - a request that the host sends: whose it is, and what is written into it. */
+#include "preload/conn_internal.h"
+
+#include <string.h>
+
+#include "preload/address.h"
+#include "preload/config.h"
+
+void exchange_client_field(struct exchange_sink *sink, struct span *span, const struct protocol_event *event)
+{
+	span->present |= 1u << event->number;
+	if (event->whole && sink->spots < sizeof(sink->spot) / sizeof(sink->spot[0])) {
+		sink->spot[sink->spots].field = event->number;
+		sink->spot[sink->spots].offset = sink->base_offset + event->offset;
+		sink->spot[sink->spots++].value = event->value;
+	}
+}
+
+#define PRESENT(field) (1u << (field))
+/* Fields that say which span a request belongs to: one of them means that somebody has spoken already. */
+#define IDENTIFYING \
+	(PRESENT(FIELD_TRACEPARENT) | PRESENT(FIELD_B3) | PRESENT(FIELD_B3_TRACEID) | PRESENT(FIELD_UBER_TRACE_ID) | \
+	 PRESENT(FIELD_XRAY) | PRESENT(FIELD_OT_TRACEID))
+
+static void plan(struct exchange_sink *sink, struct span *span, size_t offset, bool replaces, struct bytes text)
+{
+	struct outgoing *out = sink->out;
+	if (out->frozen || out->edits == OUTGOING_EDITS) {
+		count_one(edits_skipped);
+		return;
+	}
+	out->edit[out->edits++] = (struct outgoing_edit){offset, replaces, text, span->exchange};
+	/* From here on the id may be on the wire: it will be exported. */
+}
+
+/* One header line of a proxy: its span id, and the sampled flag where that stands behind it, become ours. */
+static void overwrite(struct exchange_sink *sink, struct span *span, uint32_t spot, const struct context *theirs)
+{
+	int at = context_span_offset(sink->spot[spot].field, sink->spot[spot].value, theirs);
+	if (at < 0)
+		return;
+	char *digits = span_room(span, 16);
+	if (!digits)
+		return;
+	hex_encode(digits, span->context.span_id, sizeof(span->context.span_id));
+	plan(sink, span, sink->spot[spot].offset + (size_t)at, true, (struct bytes){digits, 16});
+	span->passed_on = true;
+}
+
+/* A head that carries context already: a proxy that passes on what one of our activities received, or a
+ * tracer inside the program. Decided once, before the first of these bytes goes out. */
+void exchange_client_overwrite(struct exchange_sink *sink, struct span *span)
+{
+	struct context theirs;
+	char small[FIELDS_SMALL], *block = NULL;
+
+	if (!(span->present & IDENTIFYING) || span->aside || (span->identified && !span->passed_on) ||
+	    sink->spots == 0)
+		return;
+	bool valid = exchange_context(sink, span, &theirs, small, &block);
+	block_give(block);
+	if (!valid)
+		return;
+	if (!span->identified) {
+		bool process = false;
+		span_ref activity = activity_find(&theirs, &process);
+		if (activity == SPAN_NOBODY && !process) {
+			span->aside = true;
+			return;
+		}
+		if (!sink->conn->editable || sink->out->frozen)
+			span->aside = true;
+		exchange_adopt(span, activity, process);
+		if (!span->identified || !span->context.valid || span->aside)
+			return;
+		/* The sampled flag on the wire stays the caller's: wire and export must agree. */
+		if (((span->context.flags ^ theirs.flags) & FLAG_SAMPLED) != 0)
+			span->aside = true;
+	}
+	if (config.sdk_disabled || span->aside)
+		return;
+	for (uint32_t i = 0; i < sink->spots; i++)
+		overwrite(sink, span, i, &theirs);
+	if (!span->passed_on)
+		span->aside = true; /* cut in the middle of the id: goes out as it is */
+}
+
+static void find_parent(struct exchange_sink *sink, struct span *span)
+{
+	struct activity_verdict verdict = activity_for_call(sink->conn);
+	exchange_adopt(span, verdict.activity, verdict.process);
+	span->ambiguous = verdict.ambiguous;
+	if (verdict.ambiguous)
+		count_one(parent_ambiguous);
+}
+
+static size_t injection_bound(const struct context *context)
+{
+	size_t bound = context->tracestate.len + context->baggage.len + 112;
+	if (context_formats() & ~(uint32_t)(FORMAT_TRACECONTEXT | FORMAT_BAGGAGE))
+		bound += 640 + 4 * context->baggage.len;
+	return bound;
+}
+
+static void write_injection(struct span *span)
+{
+	size_t bound = injection_bound(&span->context);
+	char *room = span_room(span, bound);
+	if (!room) { /* baggage may be too much for a span's room; the ids never are */
+		span->context.baggage = BYTES_NONE;
+		bound = injection_bound(&span->context);
+		room = span_room(span, bound);
+	}
+	if (!room) {
+		count_one(edits_skipped);
+		return;
+	}
+	span->inject = room;
+	span->inject_len = (uint32_t)context_inject_lines(&span->context, span->present, room, bound);
+}
+
+void exchange_client_insert(struct exchange_sink *sink, struct span *span, size_t offset)
+{
+	if (!span->identified && (span->present & IDENTIFYING)) {
+		exchange_client_overwrite(sink, span);
+		if (!span->identified && !span->aside) {
+			/* Context that cannot be read is there: nothing is added to it. */
+			count_one(edits_skipped);
+			span->aside = true;
+		}
+	}
+	if (!span->identified)
+		find_parent(sink, span);
+	if (span->aside || span->passed_on || !sink->conn->editable)
+		return;
+	if (!span->inject)
+		write_injection(span);
+	if (span->inject_len > span->inject_sent)
+		plan(sink, span, offset, false,
+		     (struct bytes){span->inject + span->inject_sent, span->inject_len - span->inject_sent});
+}
+
+/* Does this request follow the redirect that this thread read just before, for the same activity? */
+static void note_resend(struct span *span)
+{
+	if (thread.retry_target && thread.retry_target == span->target &&
+	    thread.retry_authority == span->authority && thread.retry_activity == span->activity) {
+		span->resend = thread.retry_count + 1;
+		if (span->recording)
+			attrs_int(&span->attrs, BYTES("http.request.resend_count"), span->resend);
+	}
+	thread.retry_target = 0;
+}
+
+void exchange_client_head(struct exchange_sink *sink, struct span *span)
+{
+	if (!span->identified) /* no INSERT came: the blank line had begun in an earlier write */
+		find_parent(sink, span);
+	if (span->described)
+		return;
+	exchange_describe(sink, span, MOMENT_REQUEST);
+	struct conn *conn = sink->conn;
+	conn->spoke = true;
+	if (!span->recording)
+		return;
+	if (span->exchange == 1 && conn->connect_end > conn->connect_start && conn->connect_start)
+		attrs_double(&span->attrs, BYTES("tagalong.connect.duration"),
+			     (double)(conn->connect_end - conn->connect_start) / 1e9);
+	note_resend(span);
+}
+
+void exchange_client_response(struct span *span, const struct protocol_facts *facts)
+{
+	if (!facts->again)
+		return;
+	thread.retry_authority = facts->authority ? facts->authority : span->authority;
+	thread.retry_target = facts->target ? facts->target : span->target;
+	thread.retry_activity = span->activity;
+	thread.retry_count = span->resend;
+}
+
+void exchange_connect_failed(struct conn *conn, int error)
+{
+	struct bytes type = exchange_error_name(error);
+	bool internet = conn->peer.any.sa_family != AF_UNIX;
+	struct activity_verdict verdict = activity_for_call(conn);
+
+	/* Libraries try unix sockets of services that are not there all the time; only a request's count. */
+	if (conn->first || (!internet && verdict.activity == SPAN_NOBODY) || config.sdk_disabled)
+		return;
+	struct span *span = span_begin(SPAN_CLIENT, conn->connect_start);
+	if (!span)
+		return;
+	exchange_adopt(span, verdict.activity, verdict.process);
+	span->ambiguous = verdict.ambiguous;
+	span_name(span, BYTES("connect"));
+	if (span->recording) {
+		struct protocol_endpoint endpoint;
+		conn_endpoint(conn, &endpoint);
+		struct bytes server = endpoint.name.len ? endpoint.name : endpoint.peer_address;
+		if (server.len)
+			attrs_string(&span->attrs, BYTES("server.address"), server);
+		if (endpoint.peer_port) {
+			attrs_int(&span->attrs, BYTES("server.port"), endpoint.peer_port);
+			attrs_string(&span->attrs, BYTES("network.peer.address"), endpoint.peer_address);
+			attrs_int(&span->attrs, BYTES("network.peer.port"), endpoint.peer_port);
+		}
+	}
+	span_error(span, type.len ? type : BYTES("_OTHER"));
+	span_end(span, clock_now());
+}

@@ -1,0 +1,130 @@
+/* hook.c - finding real functions, and the guard's rare cases. */
+#include "preload/hook.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "preload/log.h"
+#include "preload/sys.h"
+
+bool hooks_live;
+
+struct search {
+	const char *name;
+	void *found;
+};
+
+/* A library that came by dlopen(RTLD_LOCAL) is not in RTLD_NEXT's order; every loaded object is asked by a
+ * handle that loads nothing. Ours is skipped by comparing addresses. */
+static int ask_object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct search *search = arg;
+	(void)size;
+	if (!info->dlpi_name || !info->dlpi_name[0])
+		return 0;
+
+	void *handle = dlopen(info->dlpi_name, RTLD_LAZY | RTLD_NOLOAD | RTLD_LOCAL);
+	if (!handle)
+		return 0;
+	void *found = dlsym(handle, search->name);
+	dlclose(handle);
+	Dl_info own, theirs;
+	if (found && dladdr((void *)(uintptr_t)hook_resolve, &own) && dladdr(found, &theirs) &&
+	    own.dli_fbase != theirs.dli_fbase) {
+		search->found = found;
+		return 1;
+	}
+	return 0;
+}
+
+void *hook_resolve(void **slot, const char *name)
+{
+	int saved = errno;
+	void *found = dlsym(RTLD_NEXT, name);
+
+	if (!found && hooks_live) {
+		struct search search = {name, NULL};
+		dl_iterate_phdr(ask_object, &search);
+		found = search.found;
+	}
+	if (!found)
+		(void)dlerror(); /* the host must not find our miss in its own dlerror() */
+	if (found)
+		__atomic_store_n(slot, found, __ATOMIC_RELEASE);
+	errno = saved;
+	return found;
+}
+
+void hook_resolve_library(const struct hook_library *library)
+{
+	for (size_t i = 0; i < library->count; i++)
+		if (!*library->symbols[i].real)
+			hook_resolve(library->symbols[i].real, library->symbols[i].name);
+}
+
+/* On an alternate signal stack the frame address says nothing about the order of calls. */
+static bool on_signal_stack(void)
+{
+	stack_t stack;
+	return syscall(SYS_sigaltstack, NULL, &stack) == 0 && (stack.ss_flags & SS_ONSTACK);
+}
+
+__attribute__((noinline)) bool hook_heal(uintptr_t frame, enum layer layer)
+{
+	if (thread.own || frame <= thread.frame)
+		return false;
+	int saved = errno;
+	bool signal_stack = on_signal_stack();
+	errno = saved;
+	if (signal_stack)
+		return false;
+	/* The frame that set the guard is gone: a longjmp or a cancellation took it. */
+	thread.busy = 0;
+	thread.layer = LAYER_NONE;
+	thread.ambiguous = true;
+	return thread.layer < layer;
+}
+
+void hook_go_inert(const char *why)
+{
+	if (!hooks_live)
+		return;
+	__atomic_store_n(&hooks_live, false, __ATOMIC_RELEASE);
+	log_info("hook", "inert from here on: %s", why);
+}
+
+/* A page that the kernel wipes in a forked child (also one made by a bare clone), but that a vfork child
+ * shares: wiped means forked, pid changed but not wiped means vforked. */
+static struct marker {
+	int pid;
+} *marker;
+
+static void mark_process(void)
+{
+	if (!marker) {
+		marker = sys_map(4096);
+		if (marker)
+			madvise(marker, 4096, MADV_WIPEONFORK);
+	}
+	if (marker)
+		marker->pid = (int)sys_getpid();
+}
+
+bool hook_same_process(void)
+{
+	if (!marker)
+		return true;
+	if (marker->pid == 0)
+		mark_process();
+	return marker->pid == (int)sys_getpid();
+}
+
+void hook_process_started(void)
+{
+	mark_process();
+}
