@@ -88,6 +88,12 @@ void activity_ended(span_ref activity)
 		forget_current();
 }
 
+void activity_wait_one(bool own)
+{
+	if (!own)
+		forget_current();
+}
+
 void activity_wait(bool own)
 {
 	if (own)

@@ -24,6 +24,8 @@ void activity_ended(span_ref activity); /* rule 6, on the thread that saw the en
 /* Rule 3: the thread is about to wait. `own` says that only fds of its current activity are waited for (or
  * none at all): the activity stays. */
 void activity_wait(bool own);
+/* The same for a wait for one descriptor only: that makes no event loop of the thread. */
+void activity_wait_one(bool own);
 bool activity_owns_fd(int fd); /* made by, or serving, the current activity */
 bool activity_owns_poll(const struct pollfd *fds, nfds_t count);
 bool activity_owns_select(int count, const fd_set *read, const fd_set *write, const fd_set *except);

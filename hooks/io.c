@@ -1,0 +1,126 @@
+/* io.c - reads and writes on tracked sockets: tell the connection, edit what goes out. */
+#include "hooks/io.h"
+
+#include <fcntl.h>
+#include <limits.h>
+
+#include "preload/activity.h"
+#include "preload/readable.h"
+#include "preload/sys.h"
+
+#define SYMBOLS(WRAP, CALL) CALL(sendmsg)
+HOOK_LIBRARY(io, SYMBOLS);
+
+struct conn *io_conn_slow(int fd, uintptr_t entry)
+{
+	if (entry & FD_PLAIN) {
+		if ((entry & FD_WAKES) && thread.current && hook_live())
+			activity_woken();
+		return NULL;
+	}
+	if (hook_live())
+		return conn_get(fd);
+	/* A signal handler in the middle of our own work: these bytes go by unseen, so what comes after them
+	 * cannot be followed. */
+	if (thread.busy && !thread.own)
+		conn_bypassed(fd);
+	return NULL;
+}
+
+void io_release(struct conn **conn)
+{
+	if (!*conn)
+		return;
+	int saved = hook_enter();
+	conn_put(*conn);
+	hook_leave(saved);
+}
+
+void io_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize_t got, int flags)
+{
+	if (flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB))
+		return;
+	int saved = hook_enter();
+	if ((flags & MSG_TRUNC) && got > 0 && conn->peer.any.sa_family != AF_UNIX)
+		conn_received_unseen(conn, (uint64_t)got); /* TCP threw them away unread */
+	else
+		conn_received(conn, iov, iovcnt, got, saved);
+	hook_leave(saved);
+}
+
+#define PIECES 64
+
+static bool is_blocking(const struct io_write *write)
+{
+	if (write->flags & MSG_DONTWAIT)
+		return false;
+	long flags = sys_fcntl(write->fd, F_GETFL, 0);
+	return flags >= 0 && !(flags & O_NONBLOCK);
+}
+
+/* The edited bytes, as one sendmsg or (more pieces than fit, or a blocking write cut off inside our own bytes)
+ * several. Returns the edited bytes that went, or -1 if none did. */
+static ssize_t write_edited(const struct io_write *write, const struct outgoing *out)
+{
+	struct iovec pieces[PIECES];
+	size_t total = outgoing_length(out), done = 0;
+
+	while (done < total) {
+		struct msghdr message = {0};
+		if (write->message && done == 0)
+			message = *write->message;
+		if (write->to && done == 0) {
+			message.msg_name = (void *)(uintptr_t)write->to;
+			message.msg_namelen = write->to_len;
+		}
+		message.msg_iov = pieces;
+		message.msg_iovlen = (size_t)outgoing_iov(out, done, pieces, PIECES);
+		size_t asked = 0;
+		for (size_t i = 0; i < message.msg_iovlen; i++)
+			asked += pieces[i].iov_len;
+		ssize_t sent = REAL(sendmsg)(write->fd, &message, write->flags);
+		if (sent <= 0)
+			return done ? (ssize_t)done : sent;
+		done += (size_t)sent;
+		if ((size_t)sent < asked && (outgoing_callers(out, done) > 0 || !is_blocking(write)))
+			break;
+	}
+	return (ssize_t)done;
+}
+
+/* If the thread is cancelled in the real call nobody knows what went out. */
+static void write_abandoned(struct outgoing *out)
+{
+	if (!out->conn)
+		return;
+	int saved = hook_enter();
+	atomic_store(&out->conn->lost, true);
+	atomic_fetch_sub(&out->conn->sending, 1);
+	hook_leave(saved);
+}
+
+ssize_t io_write_through(struct conn *conn, const struct io_write *write)
+{
+	__attribute__((cleanup(write_abandoned))) struct outgoing out;
+	int saved = hook_enter();
+	const struct iovec *iov = write->iov;
+	int iovcnt = write->iovcnt;
+
+	/* A client's bytes are looked at before the kernel has seen them. */
+	if (conn->role != ROLE_SERVER && conn->mode == CONN_FOLLOWED && !readable_iov(iov, iovcnt))
+		iovcnt = 0;
+	out.frozen = (write->flags & (MSG_ZEROCOPY | MSG_OOB)) != 0;
+	bool edited = conn_sending(&out, conn, iov, iovcnt);
+	hook_leave(saved);
+
+	ssize_t sent = edited ? write_edited(write, &out) : write->plain(write);
+
+	int error = errno;
+	(void)hook_enter();
+	if ((write->flags & MSG_OOB) && sent > 0)
+		atomic_store(&conn->lost, true);
+	ssize_t result = conn_sent(&out, sent, &error);
+	out.conn = NULL;
+	hook_leave(error);
+	return result;
+}

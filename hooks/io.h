@@ -1,0 +1,46 @@
+/* io.h - what the wrappers of reads and writes have in common. */
+#ifndef TAGALONG_HOOKS_IO_H
+#define TAGALONG_HOOKS_IO_H
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "preload/conn.h"
+#include "preload/hook.h"
+
+/* The connection behind fd with a reference taken, if this call is to be told about it. NULL, after two loads
+ * and a test, for everything else. io_release() gives it back, also when the thread is cancelled in the real
+ * call (declare it with IO_CONN). */
+struct conn *io_conn_slow(int fd, uintptr_t entry);
+
+static inline struct conn *io_conn(int fd)
+{
+	if (__builtin_expect(!hooks_live, 0))
+		return NULL;
+	uintptr_t entry = fdtable_get(fd);
+	if (__builtin_expect(entry == 0, 1))
+		return NULL;
+	return io_conn_slow(fd, entry);
+}
+
+void io_release(struct conn **conn);
+#define IO_CONN(fd) __attribute__((cleanup(io_release))) struct conn *conn = io_conn(fd)
+
+/* After a read that consumed `got` bytes into iov, or failed with errno. Keeps errno. */
+void io_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize_t got, int flags);
+
+/* One write: how to do it as the host asked (`plain`), and what an edited one must carry along. */
+struct io_write {
+	int fd;
+	int flags;                     /* MSG_* */
+	const struct iovec *iov;
+	int iovcnt;
+	const struct msghdr *message;  /* sendmsg's, or NULL */
+	const struct sockaddr *to;     /* sendto's, or NULL */
+	socklen_t to_len;
+	ssize_t (*plain)(const struct io_write *write);
+};
+/* Performs it, edited where context is to be put in; returns what the host is to see, errno included. */
+ssize_t io_write_through(struct conn *conn, const struct io_write *write);
+
+#endif
