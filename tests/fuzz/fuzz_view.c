@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		from += len + 1;
 	}
 	view_build(&all);
+	shown[0] = '\0'; /* where nothing is printed, nothing is written */
 	FILE *out = fmemopen(shown, sizeof(shown), "w");
 	view_print(&all, &options, out);
 	fclose(out);
