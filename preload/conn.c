@@ -75,7 +75,7 @@ void conn_tidy(struct conn *conn)
 	if (!conn->stash.block)
 		return;
 	const struct span *span = exchange_last(conn);
-	if (span && (!span->head_seen || !span->described))
+	if (span && !span->head_seen)
 		return;
 	if (conn->first && exchange_first(conn)->responding)
 		return;
@@ -119,7 +119,9 @@ static void descriptor_gone(struct conn *conn, bool ends)
 		sink.now = clock_now();
 		if (conn->mode == CONN_FOLLOWED && !conn->lost && conn->role == ROLE_SERVER && !conn->reset)
 			conn->protocol->end(conn->state, HALF_RESPONSES, &sink.base);
-		if (conn->role == ROLE_SERVER)
+		if (conn->first && span_shared(exchange_first(conn)))
+			exchange_abandon(conn, BYTES_NONE, BYTES("forked"), sink.now); /* a child answers */
+		else if (conn->role == ROLE_SERVER)
 			exchange_abandon(conn, conn->reset ? BYTES("connection_reset") : BYTES("response_truncated"),
 					 BYTES_NONE, sink.now);
 		else
@@ -367,6 +369,9 @@ static void disown(int fd, uintptr_t value, void *arg)
 	atomic_store(&conn->refs, atomic_load(&conn->fds));
 	if (conn->first)
 		atomic_store(&conn->lost, true);
+	/* The spans stay behind as what they are here: the activity that this process was forked in. Closing
+	 * the parent's connection does not end that. */
+	conn->first = conn->last = 0;
 }
 
 void conn_forked(void)

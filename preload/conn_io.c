@@ -126,7 +126,8 @@ static void take_evidence(struct conn *conn)
 			activity_read_answer(conn, conn->mixed ? SPAN_NOBODY : conn->writer);
 		return;
 	}
-	const struct span *span = conn->role == ROLE_CLIENT ? exchange_first(conn) : exchange_last(conn);
+	/* Of pipelined requests the first that is not answered yet is being worked on. */
+	const struct span *span = exchange_first(conn);
 	if (!span)
 		return;
 	if (conn->role == ROLE_CLIENT)

@@ -190,7 +190,8 @@ static void server_head(struct exchange_sink *sink, struct span *span)
 	atomic_fetch_add_explicit(&activities_live, 1, memory_order_relaxed);
 	if (!atomic_load_explicit(&process_served, memory_order_relaxed))
 		atomic_store(&process_served, true);
-	activity_read_request(sink->conn, span_reference(span));
+	if (exchange_first(sink->conn) == span)
+		activity_read_request(sink->conn, span_reference(span));
 }
 
 static void begin(struct exchange_sink *sink, uint32_t number)
@@ -245,6 +246,19 @@ static void request_event(struct exchange_sink *sink, struct span *span, const s
 	}
 }
 
+static void response_done(struct exchange_sink *sink, struct span *span)
+{
+	bool server = span->kind == SPAN_SERVER;
+	if (span->identified)
+		exchange_finish(sink->conn, span, now_of(sink));
+	else
+		forget(sink->conn, span);
+	/* Pipelining: the next request was read long ago, but its turn is only now. */
+	const struct span *next = exchange_first(sink->conn);
+	if (server && next && next->identified)
+		activity_read_request(sink->conn, span_reference(next));
+}
+
 static void response_event(struct exchange_sink *sink, struct span *span, const struct protocol_event *event)
 {
 	switch (event->type) {
@@ -257,10 +271,7 @@ static void response_event(struct exchange_sink *sink, struct span *span, const 
 		exchange_describe(sink, span, MOMENT_RESPONSE);
 		break;
 	case EVENT_RESPONSE_END:
-		if (span->identified)
-			exchange_finish(sink->conn, span, now_of(sink));
-		else
-			forget(sink->conn, span);
+		response_done(sink, span);
 		break;
 	default:
 		break;

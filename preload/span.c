@@ -13,6 +13,7 @@
 #include "preload/thread.h"
 
 static struct pool spans;
+static _Atomic uint32_t forks;      /* children made so far */
 static _Atomic uint32_t fork_epoch; /* spans begun before the last fork carry an older one */
 
 #define REF(generation, index) ((span_ref)(generation) << 24 | (index))
@@ -40,6 +41,7 @@ struct span *span_begin(enum span_kind kind, uint64_t start)
 	span->kind = (uint8_t)kind;
 	span->start = start;
 	span->fork_epoch = atomic_load_explicit(&fork_epoch, memory_order_relaxed);
+	span->forks = atomic_load_explicit(&forks, memory_order_relaxed);
 	attrs_init(&span->attrs, span->attrs_buf, sizeof(span->attrs_buf), &config.span_limits);
 	id_span(&thread.ids, span->context.span_id);
 	/* Whoever sees the new generation sees an identity that is not final yet (identified is false). */
@@ -319,4 +321,14 @@ void span_forked(void)
 bool span_inherited(const struct span *span)
 {
 	return span->fork_epoch != atomic_load_explicit(&fork_epoch, memory_order_relaxed);
+}
+
+void span_forked_parent(void)
+{
+	atomic_fetch_add(&forks, 1);
+}
+
+bool span_shared(const struct span *span)
+{
+	return span->forks != atomic_load_explicit(&forks, memory_order_relaxed);
 }

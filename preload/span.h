@@ -52,7 +52,7 @@ struct span {
 	void *saved;        /* fields of a head that is cut between two feeds */
 	char *block;                      /* NULL, or one block (pool_block) for what does not fit `text` */
 	uint32_t block_used, text_used;
-	uint32_t fork_epoch;
+	uint32_t fork_epoch, forks;
 	struct attrs attrs;
 	_Alignas(8) char text[SPAN_TEXT];
 	uint8_t attrs_buf[SPAN_ATTRS];
@@ -87,6 +87,9 @@ void span_discard(struct span *span);
  * exported here. */
 void span_forked(void);
 bool span_inherited(const struct span *span);
+/* The parent's side: it was under way when a child was forked, which may be the one that answers. */
+void span_forked_parent(void);
+bool span_shared(const struct span *span);
 
 /* Room in the span for text that must live as long as it: `text`, then a block. NULL: none. */
 char *span_room(struct span *span, size_t size);
