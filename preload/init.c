@@ -1,0 +1,194 @@
+/* init.c - the composition root: the one place that knows hooks, exporter and mechanism by name.
+ *
+ * The constructor reads the environment, finds the real functions and maps the tables; it starts no thread,
+ * reads nothing from /proc and opens nothing. Hooks called before it ends, or after the destructor began, are plain
+ * calls. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "exporter/exporter.h"
+#include "hooks/registry.h"
+#include "preload/activity.h"
+#include "preload/clock.h"
+#include "preload/config.h"
+#include "preload/conn.h"
+#include "preload/environ.h"
+#include "preload/hook.h"
+#include "preload/log.h"
+#include "preload/names.h"
+#include "preload/ownfd.h"
+#include "preload/process.h"
+#include "preload/process_span.h"
+#include "preload/queue.h"
+#include "preload/sys.h"
+
+extern char **environ;
+
+static bool running; /* tables are there and the exporter is set up */
+
+static const char *executable_name(char *buf, size_t size)
+{
+	long n = sys_readlink("/proc/self/exe", buf, size - 1);
+	if (n <= 0) {
+		const char *path = (const char *)getauxval(AT_EXECFN); /* NOLINT(performance-no-int-to-ptr) */
+		if (!path)
+			return "";
+		const char *slash = strrchr(path, '/');
+		return slash ? slash + 1 : path;
+	}
+	buf[n] = '\0';
+	const char *slash = strrchr(buf, '/');
+	return slash ? slash + 1 : buf;
+}
+
+/* Is another copy of this library in front of us? Then it does the work, and our functions are its "real" ones:
+ * plain calls. (An executable that defines the same names is no copy: it keeps them, and the rest is ours.) */
+static bool second_copy(const char **own_path)
+{
+	Dl_info own, front;
+	*own_path = NULL;
+	if (!dladdr((void *)&running, &own) || !own.dli_fname)
+		return false;
+	*own_path = own.dli_fname;
+	void *first = dlsym(RTLD_DEFAULT, "socketpair");
+	if (!first || !dladdr(first, &front) || front.dli_fbase == own.dli_fbase || !front.dli_fname)
+		return false;
+	const char *slash = strrchr(front.dli_fname, '/');
+	return strncmp(slash ? slash + 1 : front.dli_fname, "libtagalong", 11) == 0;
+}
+
+/* The context this process was started with (otel.md 4.7). Its text lives in the environment's copy. */
+static void read_process_context(void)
+{
+	static char text[CONTEXT_STATE_MAX + CONTEXT_BAGGAGE_MAX];
+	struct extraction fields;
+
+	extraction_init(&fields);
+	for (char **at = environ; at && *at; at++) {
+		const char *equals = strchr(*at, '=');
+		if (!equals)
+			continue;
+		struct bytes name = {*at, (size_t)(equals - *at)};
+		uint32_t field = context_field_env(name);
+		if (field)
+			extraction_add(&fields, field, name, bytes_of(equals + 1));
+	}
+	if (fields.count && context_extract(&fields, &process_context, text, sizeof(text)))
+		process_context.remote = true;
+}
+
+static void set_protocols(void)
+{
+	protocol_settings = (struct protocol_settings){
+		.carrier = context_field,
+		.known_methods = config.known_method_list,
+		.capture_request = {config.capture_list[0][0], config.capture_list[1][0]},
+		.capture_response = {config.capture_list[0][1], config.capture_list[1][1]},
+		.redacted_query_keys = config.redact_key_list,
+	};
+}
+
+static void fork_prepare(void)
+{
+	if (running)
+		exporter_fork_prepare();
+}
+
+static void fork_parent(void)
+{
+	if (!running)
+		return;
+	span_forked_parent();
+	exporter_fork_parent();
+}
+
+static void fork_child(void)
+{
+	if (!running)
+		return;
+	hook_process_started();
+	id_forked();
+	queue_forked();
+	exporter_fork_child();
+	span_forked();
+	conn_forked();
+	atomic_store(&activities_live, 0);
+	if (thread.evidence != EVIDENCE_NONE)
+		thread.evidence = EVIDENCE_INHERITED;
+	process_span_forked();
+}
+
+static bool flush(int timeout_ms)
+{
+	if (!running || !hook_same_process())
+		return true;
+	return exporter_flush(timeout_ms);
+}
+
+static bool make_tables(void)
+{
+	return span_init(config.max_spans) && blocks_init(config.max_spans < 1024 ? config.max_spans : 1024) &&
+	       conn_init(config.max_connections, registry_protocols) &&
+	       queue_open(config.queue_bytes,
+			  config.bsp_max_queue_size == UINT32_MAX ? 0 : config.bsp_max_queue_size);
+}
+
+static void start(const char *own_path)
+{
+	for (size_t i = 0; registry_libraries[i]; i++)
+		hook_resolve_library(registry_libraries[i]);
+	clock_adjust();
+	set_protocols();
+	if (!make_tables()) {
+		log_error("init", "no memory for our tables: this process is not traced");
+		return;
+	}
+	environ_init(own_path, environ);
+	exporter_init();
+	ownfd_is = exporter_owns_fd;
+	ownfd_move = exporter_move_fd;
+	process_flush = flush;
+	queue_set_waker(exporter_wake);
+	read_process_context();
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	running = true;
+	process_span_begin();
+	/* Standard descriptors may be sockets that somebody else accepted (inetd). */
+	for (int fd = 0; fd < 3; fd++)
+		conn_adopted(fd);
+	__atomic_store_n(&hooks_live, true, __ATOMIC_RELEASE);
+}
+
+__attribute__((constructor)) static void tagalong_start(void)
+{
+	static char path[512];
+	const char *own_path;
+	int saved = errno;
+
+	hook_process_started();
+	const char *name = executable_name(path, sizeof(path));
+	config_load(environ, name);
+	if (config.took_part) {
+		if (second_copy(&own_path))
+			log_info("init", "another copy of this library is in front: this one stays inert");
+		else
+			start(own_path);
+	}
+	errno = saved;
+}
+
+__attribute__((destructor)) static void tagalong_stop(void)
+{
+	int saved = errno;
+	if (running && hook_same_process()) {
+		process_span_end(-1);
+		exporter_shutdown((int)config.exit_timeout);
+	}
+	/* Later destructors still use sockets: plainly. */
+	__atomic_store_n(&hooks_live, false, __ATOMIC_RELEASE);
+	errno = saved;
+}
