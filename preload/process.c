@@ -1,0 +1,7 @@
+#include "preload/process.h"
+
+#include <stddef.h>
+
+bool (*process_flush)(int timeout_ms);
+void (*process_retire)(int timeout_ms);
+void (*process_forked)(void);
