@@ -58,8 +58,8 @@ static bool is_blocking(const struct io_write *write)
 	return flags >= 0 && !(flags & O_NONBLOCK);
 }
 
-/* The edited bytes, as one sendmsg or (more pieces than fit, or a blocking write cut off inside our own bytes)
- * several. Returns the edited bytes that went, or -1 if none did. */
+/* The edited bytes, as one sendmsg or (more pieces than fit, or a blocking write cut off inside our own
+ * bytes) several. Returns the edited bytes that went, or -1 if none did. */
 static ssize_t write_edited(const struct io_write *write, const struct outgoing *out)
 {
 	struct iovec pieces[PIECES];

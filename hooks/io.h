@@ -32,11 +32,11 @@ void io_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize_t
 /* One write: how to do it as the host asked (`plain`), and what an edited one must carry along. */
 struct io_write {
 	int fd;
-	int flags;                     /* MSG_* */
+	int flags; /* MSG_* */
 	const struct iovec *iov;
 	int iovcnt;
-	const struct msghdr *message;  /* sendmsg's, or NULL */
-	const struct sockaddr *to;     /* sendto's, or NULL */
+	const struct msghdr *message; /* sendmsg's, or NULL */
+	const struct sockaddr *to;    /* sendto's, or NULL */
 	socklen_t to_len;
 	ssize_t (*plain)(const struct io_write *write);
 };

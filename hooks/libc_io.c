@@ -1,7 +1,8 @@
 /* libc_io.c - libc calls that move bytes over a descriptor.
  *
- * tee and vmsplice move bytes between pipes only, copy_file_range between files: no socket, no hook. glibc's own
- * stdio does its reads and writes inside libc, unseen: libc_fd.c marks a tracked socket that stdio takes over. */
+ * tee and vmsplice move bytes between pipes only, copy_file_range between files: no socket, no hook. glibc's
+ * own stdio does its reads and writes inside libc, unseen: libc_fd.c marks a tracked socket that stdio takes
+ * over. */
 #include "hooks/io.h"
 
 #include <sys/sendfile.h>
@@ -13,24 +14,24 @@ ssize_t __recv_chk(int fd, void *buf, size_t count, size_t room, int flags);
 ssize_t __recvfrom_chk(int fd, void *buf, size_t count, size_t room, int flags, struct sockaddr *from,
 		       socklen_t *len);
 
-#define SYMBOLS(WRAP, CALL)                                                                                \
-	WRAP(read)                                                                                         \
-	WRAP(__read_chk)                                                                                   \
-	WRAP(readv)                                                                                        \
-	WRAP(preadv2)                                                                                      \
-	WRAP(preadv64v2)                                                                                   \
-	WRAP(recv)                                                                                         \
-	WRAP(__recv_chk)                                                                                   \
-	WRAP(recvfrom)                                                                                     \
-	WRAP(__recvfrom_chk)                                                                               \
-	WRAP(write)                                                                                        \
-	WRAP(writev)                                                                                       \
-	WRAP(pwritev2)                                                                                     \
-	WRAP(pwritev64v2)                                                                                  \
-	WRAP(send)                                                                                         \
-	WRAP(sendto)                                                                                       \
-	WRAP(sendfile)                                                                                     \
-	WRAP(sendfile64)                                                                                   \
+#define SYMBOLS(WRAP, CALL)  \
+	WRAP(read)           \
+	WRAP(__read_chk)     \
+	WRAP(readv)          \
+	WRAP(preadv2)        \
+	WRAP(preadv64v2)     \
+	WRAP(recv)           \
+	WRAP(__recv_chk)     \
+	WRAP(recvfrom)       \
+	WRAP(__recvfrom_chk) \
+	WRAP(write)          \
+	WRAP(writev)         \
+	WRAP(pwritev2)       \
+	WRAP(pwritev64v2)    \
+	WRAP(send)           \
+	WRAP(sendto)         \
+	WRAP(sendfile)       \
+	WRAP(sendfile64)     \
 	WRAP(splice)
 
 HOOK_LIBRARY(libc_io, SYMBOLS);
@@ -133,7 +134,8 @@ ssize_t __recvfrom_chk(int fd, void *buf, size_t count, size_t room, int flags, 
 	return got;
 }
 
-/* --- writes: `plain` is the call as the host made it ------------------------------------------------------ */
+/* --- writes: `plain` is the call as the host made it ------------------------------------------------------
+ */
 
 static ssize_t plain_write(const struct io_write *w)
 {
@@ -207,12 +209,18 @@ ssize_t sendto(int fd, const void *buf, size_t count, int flags, __CONST_SOCKADD
 	if (!conn)
 		return REAL(sendto)(fd, buf, count, flags, to, len);
 	struct iovec iov = {(void *)(uintptr_t)buf, count};
-	struct io_write call = {.fd = fd, .flags = flags, .iov = &iov, .iovcnt = 1, .to = to.__sockaddr__,
-				.to_len = len, .plain = plain_sendto};
+	struct io_write call = {.fd = fd,
+				.flags = flags,
+				.iov = &iov,
+				.iovcnt = 1,
+				.to = to.__sockaddr__,
+				.to_len = len,
+				.plain = plain_sendto};
 	return io_write_through(conn, &call);
 }
 
-/* --- bytes that never come through memory of the host's --------------------------------------------------- */
+/* --- bytes that never come through memory of the host's ---------------------------------------------------
+ */
 
 static void sent_unseen(struct conn *conn, ssize_t sent)
 {

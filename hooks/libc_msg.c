@@ -5,10 +5,10 @@
 
 #include "preload/readable.h"
 
-#define SYMBOLS(WRAP, CALL)                                                                                \
-	WRAP(sendmsg)                                                                                      \
-	WRAP(recvmsg)                                                                                      \
-	WRAP(sendmmsg)                                                                                     \
+#define SYMBOLS(WRAP, CALL) \
+	WRAP(sendmsg)       \
+	WRAP(recvmsg)       \
+	WRAP(sendmmsg)      \
 	WRAP(recvmmsg)
 
 HOOK_LIBRARY(libc_msg, SYMBOLS);
@@ -23,8 +23,12 @@ static ssize_t send_message(struct conn *conn, int fd, const struct msghdr *mess
 	/* The header itself is read before the kernel has judged it. */
 	if (!readable(message, sizeof(*message)) || message->msg_iovlen > 1024)
 		return REAL(sendmsg)(fd, message, flags);
-	struct io_write call = {.fd = fd, .flags = flags, .iov = message->msg_iov,
-				.iovcnt = (int)message->msg_iovlen, .message = message, .plain = plain_sendmsg};
+	struct io_write call = {.fd = fd,
+				.flags = flags,
+				.iov = message->msg_iov,
+				.iovcnt = (int)message->msg_iovlen,
+				.message = message,
+				.plain = plain_sendmsg};
 	return io_write_through(conn, &call);
 }
 
@@ -46,7 +50,8 @@ int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 	while (done < count && done < 1024) {
 		size_t length = 0;
 		const struct msghdr *message = &messages[done].msg_hdr;
-		if (message->msg_iovlen > 1024 || !readable(message->msg_iov, message->msg_iovlen * sizeof(struct iovec)))
+		if (message->msg_iovlen > 1024 ||
+		    !readable(message->msg_iov, message->msg_iovlen * sizeof(struct iovec)))
 			break;
 		for (size_t i = 0; i < message->msg_iovlen; i++)
 			length += message->msg_iov[i].iov_len;

@@ -6,13 +6,13 @@
 #include "preload/hook.h"
 #include "preload/readable.h"
 
-#define SYMBOLS(WRAP, CALL)                                                                                \
-	WRAP(socket)                                                                                       \
-	WRAP(socketpair)                                                                                   \
-	WRAP(connect)                                                                                      \
-	WRAP(accept)                                                                                       \
-	WRAP(accept4)                                                                                      \
-	WRAP(shutdown)                                                                                     \
+#define SYMBOLS(WRAP, CALL) \
+	WRAP(socket)        \
+	WRAP(socketpair)    \
+	WRAP(connect)       \
+	WRAP(accept)        \
+	WRAP(accept4)       \
+	WRAP(shutdown)      \
 	WRAP(getsockopt)
 
 HOOK_LIBRARY(libc_socket, SYMBOLS);

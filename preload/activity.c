@@ -285,7 +285,8 @@ span_ref activity_find(const struct context *received, bool *process)
 	if (current != SPAN_NOBODY && received_it(current, received))
 		return current;
 	for (uint32_t i = 0; i < INDEX_PROBES; i++) {
-		span_ref candidate = atomic_load_explicit(&received_index[(at + i) % INDEX_SIZE], memory_order_relaxed);
+		span_ref candidate =
+			atomic_load_explicit(&received_index[(at + i) % INDEX_SIZE], memory_order_relaxed);
 		if (candidate == SPAN_NOBODY || !received_it(candidate, received))
 			continue;
 		if (found != SPAN_NOBODY)

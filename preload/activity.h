@@ -17,9 +17,10 @@ span_ref activity_current(void);
 
 /* Evidence. */
 void activity_read_request(struct conn *conn, span_ref activity); /* rule 1 */
-void activity_read_answer(struct conn *conn, span_ref activity);  /* rule 2; NOBODY: an answer of unknown owner */
-void activity_woken(void);              /* a loop read its wake-up: what follows is posted work */
-void activity_ended(span_ref activity); /* rule 6, on the thread that saw the end */
+void activity_read_answer(struct conn *conn,
+			  span_ref activity); /* rule 2; NOBODY: an answer of unknown owner */
+void activity_woken(void);                    /* a loop read its wake-up: what follows is posted work */
+void activity_ended(span_ref activity);       /* rule 6, on the thread that saw the end */
 
 /* Rule 3: the thread is about to wait. `own` says that only fds of its current activity are waited for (or
  * none at all): the activity stays. */
@@ -48,8 +49,8 @@ struct activity_verdict activity_for_call(struct conn *conn);
 /* Who opened this connection, if that is certain. */
 span_ref activity_for_opening(void);
 
-/* Rule 5: who received exactly this context? NOBODY when none or more than one did. `process` is set when it is
- * the context that the process was started with. */
+/* Rule 5: who received exactly this context? NOBODY when none or more than one did. `process` is set when it
+ * is the context that the process was started with. */
 span_ref activity_find(const struct context *received, bool *process);
 void activity_index(span_ref activity, const struct context *received);
 void activity_unindex(span_ref activity, const struct context *received);

@@ -26,7 +26,9 @@ static size_t put_v4(const uint8_t *octets, char *out)
 
 static size_t put_unix(const struct sockaddr_un *un, socklen_t len, char *out, size_t cap)
 {
-	size_t path = len > offsetof(struct sockaddr_un, sun_path) ? len - offsetof(struct sockaddr_un, sun_path) : 0;
+	size_t path = len > offsetof(struct sockaddr_un, sun_path)
+			      ? len - offsetof(struct sockaddr_un, sun_path)
+			      : 0;
 	size_t n = 0;
 	if (path > sizeof(un->sun_path))
 		path = sizeof(un->sun_path);
@@ -44,7 +46,8 @@ size_t address_text(const struct sockaddr *address, socklen_t len, char *out, si
 	if (len < sizeof(sa_family_t) || cap < INET6_ADDRSTRLEN)
 		return 0;
 	if (address->sa_family == AF_INET && len >= sizeof(struct sockaddr_in))
-		return put_v4((const uint8_t *)&((const struct sockaddr_in *)(const void *)address)->sin_addr, out);
+		return put_v4((const uint8_t *)&((const struct sockaddr_in *)(const void *)address)->sin_addr,
+			      out);
 	if (address->sa_family == AF_INET6 && len >= sizeof(struct sockaddr_in6)) {
 		const struct in6_addr *in6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
 		if (IN6_IS_ADDR_V4MAPPED(in6))

@@ -122,8 +122,9 @@ static void descriptor_gone(struct conn *conn, bool ends)
 		if (conn->first && span_shared(exchange_first(conn)))
 			exchange_abandon(conn, BYTES_NONE, BYTES("forked"), sink.now); /* a child answers */
 		else if (conn->role == ROLE_SERVER)
-			exchange_abandon(conn, conn->reset ? BYTES("connection_reset") : BYTES("response_truncated"),
-					 BYTES_NONE, sink.now);
+			exchange_abandon(
+				conn, conn->reset ? BYTES("connection_reset") : BYTES("response_truncated"),
+				BYTES_NONE, sink.now);
 		else
 			exchange_abandon(conn, BYTES_NONE, BYTES("closed"), sink.now);
 		conn_unlock(conn);

@@ -1,10 +1,11 @@
 /* conn.h - connections: what travels over a socket, turned into spans.
  *
- * A connection is made when the host's accept, connect or socketpair succeeded, found through its fd, and given
- * up when the last fd of it is closed. State is one fixed slot (plus at most one stash block), so memory is
- * bounded by TAGALONG_MAX_CONNECTIONS. Safe against close and reuse of the fd in another thread: conn_get()
- * takes a reference, conn_put() gives it back. What happens to one connection is serialised by a lock that
- * is never held over a real call and never waited for long: when it cannot be had the connection goes opaque.
+ * A connection is made when the host's accept, connect or socketpair succeeded, found through its fd, and
+ * given up when the last fd of it is closed. State is one fixed slot (plus at most one stash block), so
+ * memory is bounded by TAGALONG_MAX_CONNECTIONS. Safe against close and reuse of the fd in another thread:
+ * conn_get() takes a reference, conn_put() gives it back. What happens to one connection is serialised by a
+ * lock that is never held over a real call and never waited for long: when it cannot be had the connection
+ * goes opaque.
  *
  * All functions here expect hook_enter() to be in force (thread.busy set), unless said otherwise, and none
  * allocates or blocks. Fds that are no tracked sockets cost a table look-up. */
@@ -45,8 +46,8 @@ union conn_address {
 struct conn {
 	_Atomic uint32_t refs; /* 0: free slot */
 	_Atomic uint32_t lock;
-	_Atomic bool lost;     /* bytes went by unseen (nested call, stdio): opaque at the next look */
-	_Atomic uint8_t mode;  /* enum conn_mode */
+	_Atomic bool lost;       /* bytes went by unseen (nested call, stdio): opaque at the next look */
+	_Atomic uint8_t mode;    /* enum conn_mode */
 	_Atomic uint8_t sending; /* real writes under way */
 	_Atomic uint32_t fds;    /* descriptors that lead here */
 	uint32_t version;        /* counts feeds: has anybody moved the state since? */
@@ -54,11 +55,11 @@ struct conn {
 	bool editable;   /* proven to be seen from the first byte it carried */
 	bool connecting; /* connect() is under way */
 	bool peer_known, local_known;
-	bool spoke;      /* a request was followed on it */
+	bool spoke; /* a request was followed on it */
 	bool reset, peer_closed, sent_end;
-	bool mixed;      /* opaque: several activities wrote to it and may wait for answers */
-	span_ref opener; /* activity it was made in, by exact evidence; SPAN_NOBODY */
-	span_ref writer; /* opaque: activity that last wrote */
+	bool mixed;           /* opaque: several activities wrote to it and may wait for answers */
+	span_ref opener;      /* activity it was made in, by exact evidence; SPAN_NOBODY */
+	span_ref writer;      /* opaque: activity that last wrote */
 	uint32_t first, last; /* exchanges under way, oldest first: span index + 1 */
 	uint32_t requests;    /* exchanges begun so far */
 	uint64_t connect_start, connect_end;
@@ -80,7 +81,7 @@ struct conn *conn_get(int fd);
 void conn_put(struct conn *conn);
 
 /* --- life ------------------------------------------------------------------------------------------- */
-void conn_accepted(int fd, const struct sockaddr *peer, socklen_t len); /* peer NULL: asked for later */
+void conn_accepted(int fd, const struct sockaddr *peer, socklen_t len);   /* peer NULL: asked for later */
 void conn_connecting(int fd, const struct sockaddr *peer, socklen_t len); /* before the real connect */
 void conn_connected(int fd, int result, int error); /* after it; error: errno if result < 0 */
 void conn_connect_result(int fd, int so_error);     /* the host asked SO_ERROR */
@@ -89,8 +90,8 @@ void conn_pair(int fd0, int fd1);                   /* socketpair, both ends her
  * two); anything but a connected stream socket is not tracked. */
 void conn_adopted(int fd);
 void conn_duplicated(int fd, int copy); /* dup: one connection, two fds; whatever copy was is dropped */
-void conn_closing(int fd); /* before the real close: last fd of it ends the exchanges under way */
-void conn_forget(int fd);  /* the fd is gone or became something else, without an end we can date */
+void conn_closing(int fd);           /* before the real close: last fd of it ends the exchanges under way */
+void conn_forget(int fd);            /* the fd is gone or became something else, without an end we can date */
 void conn_shutdown(int fd, int how); /* after a successful shutdown */
 void conn_bypassed(int fd);          /* stdio or anything unseen took over: opaque */
 void conn_closing_range(unsigned first, unsigned last);
@@ -117,13 +118,13 @@ struct outgoing {
 	struct conn *conn;
 	const struct iovec *iov; /* the caller's */
 	int iovcnt;
-	size_t length;   /* the caller's bytes */
-	bool planned;    /* a followed client's write: the parser has run ahead, `state` is where it stood */
-	bool frozen;     /* no edit (MSG_ZEROCOPY) */
-	uint8_t opaque;  /* enum protocol_opaque seen ahead, 0: none */
+	size_t length;  /* the caller's bytes */
+	bool planned;   /* a followed client's write: the parser has run ahead, `state` is where it stood */
+	bool frozen;    /* no edit (MSG_ZEROCOPY) */
+	uint8_t opaque; /* enum protocol_opaque seen ahead, 0: none */
 	uint32_t version;
-	uint32_t begun;  /* conn->requests before */
-	void *saved;     /* the unfinished head's saved fields before */
+	uint32_t begun; /* conn->requests before */
+	void *saved;    /* the unfinished head's saved fields before */
 	int edits;
 	struct outgoing_edit edit[OUTGOING_EDITS];
 	uint64_t state[PROTOCOL_STATE_MAX / 8];

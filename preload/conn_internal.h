@@ -11,13 +11,13 @@
 struct exchange_sink {
 	struct protocol_sink base; /* first: the protocol knows only this */
 	struct conn *conn;
-	const void *state;     /* for describe() */
-	struct outgoing *out;  /* an outgoing request is being looked at ahead of its write */
-	bool replay;           /* a shorter write is fed again: all that it tells was done already */
-	uint32_t replayed;     /* the last exchange that it began */
-	uint64_t now;          /* 0: not read yet */
-	size_t base_offset;    /* of this piece of an iovec in the whole write */
-	struct {               /* carrier fields of a head in this feed that may need overwriting */
+	const void *state;    /* for describe() */
+	struct outgoing *out; /* an outgoing request is being looked at ahead of its write */
+	bool replay;          /* a shorter write is fed again: all that it tells was done already */
+	uint32_t replayed;    /* the last exchange that it began */
+	uint64_t now;         /* 0: not read yet */
+	size_t base_offset;   /* of this piece of an iovec in the whole write */
+	struct {              /* carrier fields of a head in this feed that may need overwriting */
 		uint32_t field;
 		size_t offset;
 		struct bytes value;

@@ -147,8 +147,9 @@ void conn_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize
 	}
 	/* What is read may be the next request of a client that has our answer already, while the thread that
 	 * wrote it has not come back from the kernel: give it the moment to say so. */
-	for (int i = 0; i < 20 && got > 0 && atomic_load(&conn->sending) && conn->role == ROLE_SERVER &&
-			conn->first; i++)
+	for (int i = 0;
+	     i < 20 && got > 0 && atomic_load(&conn->sending) && conn->role == ROLE_SERVER && conn->first;
+	     i++)
 		sched_yield();
 	if (!conn_lock(conn))
 		return;
@@ -237,7 +238,8 @@ bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *i
 	atomic_fetch_add(&conn->sending, 1);
 	if (conn->mode == CONN_OPAQUE) {
 		span_ref current = activity_current();
-		bool busy = conn->writer != SPAN_NOBODY && conn->writer != current && span_alive(conn->writer);
+		bool busy =
+			conn->writer != SPAN_NOBODY && conn->writer != current && span_alive(conn->writer);
 		conn->mixed = busy || (conn->mixed && span_alive(conn->writer));
 		conn->writer = current;
 		return false;
@@ -315,9 +317,11 @@ int outgoing_iov(const struct outgoing *out, size_t done, struct iovec *pieces, 
 			continue;
 		}
 		if (runs[i].edit)
-			pieces[n++] = (struct iovec){(char *)(uintptr_t)runs[i].edit->text.ptr + done, runs[i].len - done};
+			pieces[n++] = (struct iovec){(char *)(uintptr_t)runs[i].edit->text.ptr + done,
+						     runs[i].len - done};
 		else
-			n += caller_pieces(out, runs[i].from + done, runs[i].len - done, pieces + n, most - n);
+			n += caller_pieces(out, runs[i].from + done, runs[i].len - done, pieces + n,
+					   most - n);
 		done = 0;
 	}
 	return n;
@@ -354,7 +358,8 @@ static void account_edits(struct outgoing *out, size_t sent)
 			conn->over_left -= (uint8_t)took;
 		} else if (edit->replaces) {
 			conn->over_left = (uint8_t)(edit->text.len - took);
-			memcpy(conn->over + sizeof(conn->over) - conn->over_left, edit->text.ptr + took, conn->over_left);
+			memcpy(conn->over + sizeof(conn->over) - conn->over_left, edit->text.ptr + took,
+			       conn->over_left);
 		}
 		struct span *span = exchange_find(conn, edit->span);
 		if (span) {
@@ -437,7 +442,9 @@ ssize_t conn_sent(struct outgoing *out, ssize_t sent, int *error)
 	ssize_t result = sent;
 
 	if (out->planned) {
-		size_t callers = sent <= 0 ? 0 : out->edits ? outgoing_callers(out, (size_t)sent) : (size_t)sent;
+		size_t callers = sent <= 0    ? 0
+				 : out->edits ? outgoing_callers(out, (size_t)sent)
+					      : (size_t)sent;
 		client_sent(out, sent, callers, *error);
 		if (sent > 0 && callers == 0) {
 			*error = EAGAIN;

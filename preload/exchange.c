@@ -117,7 +117,8 @@ void exchange_abandon(struct conn *conn, struct bytes error, struct bytes reason
 {
 	while (conn->first) {
 		struct span *span = exchange_first(conn);
-		bool told = span->identified && (span->kind == SPAN_SERVER || span->exposed || span->described);
+		bool told =
+			span->identified && (span->kind == SPAN_SERVER || span->exposed || span->described);
 		if (!told) {
 			forget(conn, span);
 			continue;
@@ -278,7 +279,8 @@ static void response_event(struct exchange_sink *sink, struct span *span, const 
 	}
 }
 
-/* While a shorter write is fed again everything was done already; only the heads' fields are collected anew. */
+/* While a shorter write is fed again everything was done already; only the heads' fields are collected anew.
+ */
 static void replay_event(struct exchange_sink *sink, const struct protocol_event *event)
 {
 	if (event->type == EVENT_REQUEST_BEGIN)

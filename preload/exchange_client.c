@@ -18,11 +18,12 @@ void exchange_client_field(struct exchange_sink *sink, struct span *span, const 
 
 #define PRESENT(field) (1u << (field))
 /* Fields that say which span a request belongs to: one of them means that somebody has spoken already. */
-#define IDENTIFYING \
-	(PRESENT(FIELD_TRACEPARENT) | PRESENT(FIELD_B3) | PRESENT(FIELD_B3_TRACEID) | PRESENT(FIELD_UBER_TRACE_ID) | \
-	 PRESENT(FIELD_XRAY) | PRESENT(FIELD_OT_TRACEID))
+#define IDENTIFYING                                                                   \
+	(PRESENT(FIELD_TRACEPARENT) | PRESENT(FIELD_B3) | PRESENT(FIELD_B3_TRACEID) | \
+	 PRESENT(FIELD_UBER_TRACE_ID) | PRESENT(FIELD_XRAY) | PRESENT(FIELD_OT_TRACEID))
 
-static void plan(struct exchange_sink *sink, struct span *span, size_t offset, bool replaces, struct bytes text)
+static void plan(struct exchange_sink *sink, struct span *span, size_t offset, bool replaces,
+		 struct bytes text)
 {
 	struct outgoing *out = sink->out;
 	if (out->frozen || out->edits == OUTGOING_EDITS) {
@@ -34,7 +35,8 @@ static void plan(struct exchange_sink *sink, struct span *span, size_t offset, b
 }
 
 /* One header line of a proxy: its span id, and the sampled flag where that stands behind it, become ours. */
-static void overwrite(struct exchange_sink *sink, struct span *span, uint32_t spot, const struct context *theirs)
+static void overwrite(struct exchange_sink *sink, struct span *span, uint32_t spot,
+		      const struct context *theirs)
 {
 	int at = context_span_offset(sink->spot[spot].field, sink->spot[spot].value, theirs);
 	if (at < 0)

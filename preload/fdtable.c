@@ -74,8 +74,8 @@ void fdtable_each(int first, int last, void (*visit)(int fd, uintptr_t value, vo
 			continue;
 		}
 		int64_t base = fd / leaf_size * leaf_size;
-		fd_entry *leaf = atomic_load_explicit(&middle[((size_t)fd >> FD_LEAF_BITS) & (MIDDLE_SIZE - 1)],
-						      memory_order_acquire);
+		fd_entry *leaf = atomic_load_explicit(
+			&middle[((size_t)fd >> FD_LEAF_BITS) & (MIDDLE_SIZE - 1)], memory_order_acquire);
 		int64_t to = last < base + leaf_size - 1 ? last : base + leaf_size - 1;
 		if (leaf)
 			visit_leaf(leaf, (int)base, (int)(fd - base), (int)(to - base), visit, arg);

@@ -102,7 +102,7 @@ void hook_go_inert(const char *why)
  * shares: wiped means forked, pid changed but not wiped means vforked. */
 static struct marker {
 	int pid;
-} *marker;
+} * marker;
 
 static void mark_process(void)
 {

@@ -15,9 +15,9 @@
  * two loads. A wrapper that is not live does the real call and nothing else.
  *
  * All our own work happens between hook_enter() and hook_leave(), which set thread.busy and keep errno. The
- * real call of a socket-level hook is outside of both, so a cancellation or a longjmp out of it leaks nothing.
- * Should one hit our own code all the same (asynchronous cancel, longjmp from a handler), the next hook called
- * from a shallower frame notices and heals. */
+ * real call of a socket-level hook is outside of both, so a cancellation or a longjmp out of it leaks
+ *nothing. Should one hit our own code all the same (asynchronous cancel, longjmp from a handler), the next
+ *hook called from a shallower frame notices and heals. */
 #ifndef TAGALONG_HOOK_H
 #define TAGALONG_HOOK_H
 
@@ -48,20 +48,21 @@ struct hook_library {
 #define HOOK_ROW_CALL(symbol) {#symbol, (void **)&real.symbol, false},
 #define HOOK_DECLARE(symbol) extern __typeof__(symbol) symbol HOOK_EXPORT;
 #define HOOK_NOTHING(symbol)
-#define HOOK_LIBRARY(library, LIST)                                                                        \
-	LIST(HOOK_DECLARE, HOOK_NOTHING)                                                                   \
-	static struct {                                                                                    \
-		LIST(HOOK_POINTER, HOOK_POINTER)                                                           \
-	} real;                                                                                            \
-	static const struct hook_symbol hook_symbols_##library[] = {LIST(HOOK_ROW_WRAP, HOOK_ROW_CALL)};   \
-	const struct hook_library hook_library_##library;                                                  \
-	const struct hook_library hook_library_##library = {                                               \
-		#library, hook_symbols_##library, sizeof(hook_symbols_##library) / sizeof(struct hook_symbol)}
+#define HOOK_LIBRARY(library, LIST)                                                                      \
+	LIST(HOOK_DECLARE, HOOK_NOTHING)                                                                 \
+	static struct {                                                                                  \
+		LIST(HOOK_POINTER, HOOK_POINTER)                                                         \
+	} real;                                                                                          \
+	static const struct hook_symbol hook_symbols_##library[] = {LIST(HOOK_ROW_WRAP, HOOK_ROW_CALL)}; \
+	const struct hook_library hook_library_##library;                                                \
+	const struct hook_library hook_library_##library = {#library, hook_symbols_##library,            \
+							    sizeof(hook_symbols_##library) /             \
+								    sizeof(struct hook_symbol)}
 
 /* The real function; resolves on the spot when asked before the constructor. */
-#define REAL(symbol)                                                                                       \
-	((__typeof__(real.symbol))(__builtin_expect(real.symbol != NULL, 1)                                \
-					   ? (void *)real.symbol                                           \
+#define REAL(symbol)                                                        \
+	((__typeof__(real.symbol))(__builtin_expect(real.symbol != NULL, 1) \
+					   ? (void *)real.symbol            \
 					   : hook_resolve((void **)&real.symbol, #symbol)))
 #define HAVE(symbol) (REAL(symbol) != NULL)
 

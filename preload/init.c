@@ -1,8 +1,8 @@
 /* init.c - the composition root: the one place that knows hooks, exporter and mechanism by name.
  *
  * The constructor reads the environment, finds the real functions and maps the tables; it starts no thread,
- * reads nothing from /proc and opens nothing. Hooks called before it ends, or after the destructor began, are plain
- * calls. */
+ * reads nothing from /proc and opens nothing. Hooks called before it ends, or after the destructor began, are
+ * plain calls. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -45,8 +45,9 @@ static const char *executable_name(char *buf, size_t size)
 	return slash ? slash + 1 : buf;
 }
 
-/* Is another copy of this library in front of us? Then it does the work, and our functions are its "real" ones:
- * plain calls. (An executable that defines the same names is no copy: it keeps them, and the rest is ours.) */
+/* Is another copy of this library in front of us? Then it does the work, and our functions are its "real"
+ * ones: plain calls. (An executable that defines the same names is no copy: it keeps them, and the rest is
+ * ours.) */
 static bool second_copy(const char **own_path)
 {
 	Dl_info own, front;
@@ -131,7 +132,8 @@ static bool flush(int timeout_ms)
 
 static bool make_tables(void)
 {
-	return span_init(config.max_spans) && blocks_init(config.max_spans < 1024 ? config.max_spans : 1024) &&
+	return span_init(config.max_spans) &&
+	       blocks_init(config.max_spans < 1024 ? config.max_spans : 1024) &&
 	       conn_init(config.max_connections, registry_protocols) &&
 	       queue_open(config.queue_bytes,
 			  config.bsp_max_queue_size == UINT32_MAX ? 0 : config.bsp_max_queue_size);

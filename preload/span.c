@@ -36,7 +36,8 @@ struct span *span_begin(enum span_kind kind, uint64_t start)
 	}
 
 	uint32_t generation = atomic_load_explicit(&span->generation, memory_order_relaxed);
-	memset((char *)span + offsetof(struct span, index), 0, offsetof(struct span, text) - offsetof(struct span, index));
+	memset((char *)span + offsetof(struct span, index), 0,
+	       offsetof(struct span, text) - offsetof(struct span, index));
 	span->index = pool_index(&spans, span);
 	span->kind = (uint8_t)kind;
 	span->start = start;
@@ -45,7 +46,8 @@ struct span *span_begin(enum span_kind kind, uint64_t start)
 	attrs_init(&span->attrs, span->attrs_buf, sizeof(span->attrs_buf), &config.span_limits);
 	id_span(&thread.ids, span->context.span_id);
 	/* Whoever sees the new generation sees an identity that is not final yet (identified is false). */
-	atomic_store_explicit(&span->generation, (generation | 1) + (generation & 1 ? 2 : 0), memory_order_release);
+	atomic_store_explicit(&span->generation, (generation | 1) + (generation & 1 ? 2 : 0),
+			      memory_order_release);
 	return span;
 }
 
@@ -134,7 +136,8 @@ struct span *span_of(span_ref ref)
 	if (ref == SPAN_NOBODY || REF_INDEX(ref) >= atomic_load_explicit(&spans.carved, memory_order_acquire))
 		return NULL;
 	struct span *span = pool_slot(&spans, REF_INDEX(ref));
-	return atomic_load_explicit(&span->generation, memory_order_acquire) == REF_GENERATION(ref) ? span : NULL;
+	return atomic_load_explicit(&span->generation, memory_order_acquire) == REF_GENERATION(ref) ? span
+												    : NULL;
 }
 
 bool span_alive(span_ref ref)
@@ -149,7 +152,8 @@ bool span_look(span_ref ref, struct context *out, char *text, size_t cap)
 		return false;
 
 	*out = span->context;
-	/* The lengths may be torn if the slot is reused right now: bounded here, judged by the second look. */
+	/* The lengths may be torn if the slot is reused right now: bounded here, judged by the second look.
+	 */
 	size_t state = out->tracestate.len, baggage = out->baggage.len;
 	if (state > CONTEXT_STATE_MAX || state > cap)
 		state = 0;

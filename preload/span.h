@@ -40,16 +40,16 @@ struct span {
 	bool head_seen, request_ended, responding, described, passed_on;
 	uint16_t status;
 	uint8_t name_len, error_len;
-	span_ref activity; /* CLIENT: on whose behalf */
-	uint64_t start;    /* monotonic ns */
+	span_ref activity;          /* CLIENT: on whose behalf */
+	uint64_t start;             /* monotonic ns */
 	uint64_t authority, target; /* CLIENT: hashes of where it went and for what */
 	uint32_t resend;
 	char name[48];
 	char error[32];
-	const char *inject; /* CLIENT: header lines to put in, in this span's room */
+	const char *inject;               /* CLIENT: header lines to put in, in this span's room */
 	uint32_t inject_len, inject_sent; /* and how much of them has gone */
-	uint32_t present;   /* CLIENT: carrier fields that the program wrote itself, bits */
-	void *saved;        /* fields of a head that is cut between two feeds */
+	uint32_t present;                 /* CLIENT: carrier fields that the program wrote itself, bits */
+	void *saved;                      /* fields of a head that is cut between two feeds */
 	char *block;                      /* NULL, or one block (pool_block) for what does not fit `text` */
 	uint32_t block_used, text_used;
 	uint32_t fork_epoch, forks;

@@ -9,12 +9,12 @@
 #include <unistd.h>
 
 /* syscall() sets errno, which is the host's: kept. */
-#define CALL(...) \
-	int saved = errno; \
+#define CALL(...)                           \
+	int saved = errno;                  \
 	long result = syscall(__VA_ARGS__); \
-	if (result < 0) \
-		result = -errno; \
-	errno = saved; \
+	if (result < 0)                     \
+		result = -errno;            \
+	errno = saved;                      \
 	return result
 
 long sys_read(int fd, void *buf, size_t count)
@@ -155,8 +155,8 @@ int sys_fd_high(int fd)
 	if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0)
 		most = limit.rlim_cur > 1048576 ? 1048576 : (long)limit.rlim_cur;
 	errno = saved;
-	/* Below the soft limit by a little, so that a program that raises its limit and counts up does not meet
-	 * it early; where that is full, the highest free number further down. */
+	/* Below the soft limit by a little, so that a program that raises its limit and counts up does not
+	 * meet it early; where that is full, the highest free number further down. */
 	for (long from = most - 16; from > 32; from = from / 2) {
 		long high = sys_fcntl(fd, F_DUPFD_CLOEXEC, from);
 		if (high >= 0) {

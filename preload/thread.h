@@ -14,24 +14,24 @@
 enum layer { LAYER_NONE, LAYER_SOCKET, LAYER_TLS, LAYER_CLIENT };
 
 enum evidence { /* why `current` is what it is */
-	EVIDENCE_NONE,
-	EVIDENCE_REQUEST, /* bytes of the request were read here */
-	EVIDENCE_ANSWER,  /* bytes of an answer to it were read here */
-	EVIDENCE_INHERITED, /* carried in by pthread_create or fork */
-	EVIDENCE_STACK,   /* carried by a context switch */
+		EVIDENCE_NONE,
+		EVIDENCE_REQUEST,   /* bytes of the request were read here */
+		EVIDENCE_ANSWER,    /* bytes of an answer to it were read here */
+		EVIDENCE_INHERITED, /* carried in by pthread_create or fork */
+		EVIDENCE_STACK,     /* carried by a context switch */
 };
 
 #define THREAD_READABLE 4
 
 struct thread {
-	uint8_t layer;     /* outermost level running a real call that we own */
-	uint8_t busy;      /* our own code is running: any hook entered now (signal handler) passes through */
-	uint8_t own;       /* the exporter's thread: never traced */
-	uint8_t evidence;  /* enum evidence */
-	bool ambiguous;    /* bytes of two activities were read since the last wait */
-	bool loop;         /* it waits for other activities' events: an event loop */
-	uintptr_t frame;   /* frame of the hook that set busy or layer: lets a longjmp be noticed */
-	span_ref current;  /* the activity this thread works for; may be stale: ask activity_current() */
+	uint8_t layer;    /* outermost level running a real call that we own */
+	uint8_t busy;     /* our own code is running: any hook entered now (signal handler) passes through */
+	uint8_t own;      /* the exporter's thread: never traced */
+	uint8_t evidence; /* enum evidence */
+	bool ambiguous;   /* bytes of two activities were read since the last wait */
+	bool loop;        /* it waits for other activities' events: an event loop */
+	uintptr_t frame;  /* frame of the hook that set busy or layer: lets a longjmp be noticed */
+	span_ref current; /* the activity this thread works for; may be stale: ask activity_current() */
 	struct conn *source; /* connection the evidence came from; compared, never followed */
 	uint64_t retry_authority, retry_target; /* what the redirect that was read last leads to; 0: none */
 	uint32_t retry_count;
