@@ -90,7 +90,9 @@ int close(int fd)
 /* In pieces around our own descriptors. Ours close on exec anyway. */
 static int close_pieces(unsigned first, unsigned last, int flags)
 {
-	while (!(flags & CLOSE_RANGE_CLOEXEC)) {
+	/* A vfork child is about to exec: they go with its table. */
+	bool spare = !(flags & CLOSE_RANGE_CLOEXEC) && hook_same_process();
+	while (spare) {
 		int own = ownfd_next(first, last);
 		if (own < 0)
 			break;
@@ -139,7 +141,7 @@ void closefrom(int low)
 {
 	unsigned first = low > 0 ? (unsigned)low : 0;
 
-	if (!hooks_live || thread.own || ownfd_next(first, ~0u) < 0) {
+	if (!hooks_live || thread.own || !hook_same_process() || ownfd_next(first, ~0u) < 0) {
 		if (hooks_live)
 			tell_closing_range(first, ~0u);
 		REAL(closefrom)(low);

@@ -1,7 +1,5 @@
 #include "preload/ownfd.h"
 
-#include <limits.h>
-#include <stddef.h>
 #include <sys/resource.h>
 
 static bool none_is(int fd)
@@ -18,18 +16,21 @@ static void none_moves(int fd)
 bool (*ownfd_is)(int fd) = none_is;
 void (*ownfd_move)(int fd) = none_moves;
 
-/* They sit below the limit on descriptors, so nothing above it needs to be asked. */
+/* Asked one by one: sys_fd_high() never goes beyond this number. */
+#define HIGHEST 1048576u
+
 int ownfd_next(unsigned first, unsigned last)
 {
 	struct rlimit limit;
 
-	if (ownfd_is == none_is || first > INT_MAX)
+	if (ownfd_is == none_is)
 		return -1;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max != RLIM_INFINITY && last >= limit.rlim_max)
+	/* The hard limit: the soft one may have been lowered since. */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max <= last)
 		last = limit.rlim_max ? (unsigned)limit.rlim_max - 1 : 0;
-	if (last > INT_MAX - 1)
-		last = INT_MAX - 1;
-	for (unsigned fd = first; fd <= last; fd++) /* TODO */
+	if (last > HIGHEST)
+		last = HIGHEST;
+	for (unsigned fd = first < 3 ? 3 : first; fd <= last; fd++)
 		if (ownfd_is((int)fd))
 			return (int)fd;
 	return -1;
