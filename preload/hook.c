@@ -5,6 +5,7 @@
 #include <link.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -42,10 +43,24 @@ static int ask_object(struct dl_phdr_info *info, size_t size, void *arg)
 	return 0;
 }
 
+/* Two versions of one name, of which an older dlsym() answers the wrong one: condition variables of another
+ * layout. Absent on architectures that never had the old ones. */
+static void *newest(const char *name)
+{
+	if (strncmp(name, "pthread_cond_", 13) == 0)
+		return dlvsym(RTLD_NEXT, name, "GLIBC_2.3.2");
+	if (strncmp(name, "posix_spawn", 11) == 0)
+		return dlvsym(RTLD_NEXT, name, "GLIBC_2.15");
+	return NULL;
+}
+
 void *hook_resolve(void **slot, const char *name)
 {
 	int saved = errno;
-	void *found = dlsym(RTLD_NEXT, name);
+	void *found = newest(name);
+
+	if (!found)
+		found = dlsym(RTLD_NEXT, name);
 
 	if (!found && hooks_live) {
 		struct search search = {name, NULL};
@@ -71,17 +86,14 @@ void hook_resolve_library(const struct hook_library *library)
 static bool on_signal_stack(void)
 {
 	stack_t stack;
-	return syscall(SYS_sigaltstack, NULL, &stack) == 0 && (stack.ss_flags & SS_ONSTACK);
+	return sys_call(SYS_sigaltstack, NULL, &stack) == 0 && (stack.ss_flags & SS_ONSTACK);
 }
 
 __attribute__((noinline)) bool hook_heal(uintptr_t frame, enum layer layer)
 {
 	if (thread.own || frame <= thread.frame)
 		return false;
-	int saved = errno;
-	bool signal_stack = on_signal_stack();
-	errno = saved;
-	if (signal_stack)
+	if (on_signal_stack())
 		return false;
 	/* The frame that set the guard is gone: a longjmp or a cancellation took it. */
 	thread.busy = 0;

@@ -15,11 +15,8 @@ static bool ask_kernel(uintptr_t address)
 {
 	char byte;
 	struct iovec here = {&byte, 1}, there = {(void *)address, 1}; /* NOLINT(performance-no-int-to-ptr) */
-	int saved = errno;
-	long got = syscall(SYS_process_vm_readv, (pid_t)sys_getpid(), &here, 1, &there, 1, 0);
-	bool bad = got < 0 && errno == EFAULT;
-	errno = saved;
-	return !bad;
+	long got = sys_call(SYS_process_vm_readv, sys_getpid(), &here, 1L, &there, 1L, 0L);
+	return got != -EFAULT;
 }
 
 static bool page_readable(uintptr_t address)

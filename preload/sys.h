@@ -14,6 +14,9 @@
 #include <sys/uio.h>
 #include <time.h>
 
+/* Any system call; arguments as for syscall(2), the result as all here. */
+long sys_call(long number, ...);
+
 long sys_read(int fd, void *buf, size_t count);
 long sys_write(int fd, const void *buf, size_t count);
 long sys_writev(int fd, const struct iovec *iov, int count);

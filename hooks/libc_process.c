@@ -1,0 +1,200 @@
+/* libc_process.c - forks, ends, and the door that closes behind a process (seccomp).
+ *
+ * fork's own handling is init.c's (pthread_atfork); here the activity goes along. vfork and clone are left
+ * alone: who uses them gets what the kernel gives. exit() is not hooked either: our exit handler sees its code,
+ * and that of a return from main too. */
+#include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "hooks/nested.h"
+#include "preload/activity.h"
+#include "preload/config.h"
+#include "preload/process.h"
+#include "preload/process_span.h"
+
+pid_t _Fork(void); /* glibc 2.34 */
+
+#define SYMBOLS(WRAP, CALL)                                                                                \
+	WRAP(fork)                                                                                         \
+	WRAP(_Fork)                                                                                        \
+	WRAP(_exit)                                                                                        \
+	WRAP(_Exit)                                                                                        \
+	WRAP(quick_exit)                                                                                   \
+	WRAP(abort)                                                                                        \
+	WRAP(prctl)                                                                                        \
+	WRAP(syscall)
+
+HOOK_LIBRARY(libc_process, SYMBOLS);
+
+/* --- forks ------------------------------------------------------------------------------------------- */
+
+static span_ref carry(void)
+{
+	if (!hook_live_nested())
+		return SPAN_NOBODY;
+	struct nested nested = nested_enter();
+	span_ref activity = activity_to_carry();
+	nested_leave(nested);
+	return activity;
+}
+
+static void forked(span_ref activity, bool handled)
+{
+	if (!hook_live_nested())
+		return;
+	struct nested nested = nested_enter();
+	if (!handled && process_forked)
+		process_forked();
+	activity_carried(activity, EVIDENCE_INHERITED);
+	nested_leave(nested);
+}
+
+pid_t fork(void)
+{
+	span_ref activity = carry();
+	pid_t pid = REAL(fork)();
+	if (pid == 0)
+		forked(activity, true);
+	return pid;
+}
+
+/* Runs no fork handlers: ours is called by hand, in the child only, where it is needed. */
+pid_t _Fork(void)
+{
+	span_ref activity = carry();
+	if (!HAVE(_Fork))
+		return REAL(fork)();
+	pid_t pid = REAL(_Fork)();
+	if (pid == 0)
+		forked(activity, false);
+	return pid;
+}
+
+/* --- ends -------------------------------------------------------------------------------------------- */
+
+#define BUSY_TIMEOUT 100 /* ms; a handler that ends the process in the middle of our work waits for itself */
+
+static void flush_all(void)
+{
+	int timeout = (int)config.exit_timeout;
+	if (process_flush)
+		process_flush(thread.busy > 1 && timeout > BUSY_TIMEOUT ? BUSY_TIMEOUT : timeout);
+}
+
+/* Does nothing in a vfork child: its parent lives on, with our memory. */
+static void ending(int code)
+{
+	if (!hooks_live || thread.own || !hook_same_process())
+		return;
+	bool interrupted = thread.busy != 0;
+	struct nested nested = nested_enter();
+	if (interrupted)
+		thread.busy = 2;
+	if (code >= 0)
+		process_span_end(code & 0xff);
+	flush_all();
+	nested_leave(nested);
+	if (interrupted)
+		thread.busy = 1;
+}
+
+void _exit(int status)
+{
+	ending(status & 0xff);
+	REAL(_exit)(status);
+	__builtin_unreachable();
+}
+
+void _Exit(int status)
+{
+	ending(status & 0xff);
+	REAL(_exit)(status);
+	__builtin_unreachable();
+}
+
+/* Its handlers run after this: what they do is out of sight, as nobody tells us when they are through. */
+void quick_exit(int status)
+{
+	ending(status & 0xff);
+	REAL(quick_exit)(status);
+	__builtin_unreachable();
+}
+
+/* The process span is not ended: a handler may still jump out of it. */
+void abort(void)
+{
+	ending(-1);
+	REAL(abort)();
+	__builtin_unreachable();
+}
+
+/* --- seccomp ----------------------------------------------------------------------------------------- */
+
+/* What comes may forbid all that the exporter needs, on pain of death: out with what there is, and silence. */
+static void door_closes(void)
+{
+	if (!hook_live_nested() || !hook_same_process())
+		return;
+	struct nested nested = nested_enter();
+	if (process_retire)
+		process_retire((int)config.exit_timeout);
+	else
+		flush_all();
+	hook_go_inert("seccomp");
+	nested_leave(nested);
+}
+
+int prctl(int option, ...)
+{
+	va_list arguments;
+	va_start(arguments, option);
+	unsigned long a = va_arg(arguments, unsigned long), b = va_arg(arguments, unsigned long);
+	unsigned long c = va_arg(arguments, unsigned long), d = va_arg(arguments, unsigned long);
+	va_end(arguments);
+
+	/* Without a filter it is a question whether the kernel could. */
+	if (option == PR_SET_SECCOMP && hooks_live && (a == SECCOMP_MODE_STRICT || b != 0))
+		door_closes();
+	return REAL(prctl)(option, a, b, c, d);
+}
+
+static bool waits_on_futex(int operation)
+{
+	operation &= FUTEX_CMD_MASK;
+	return operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET;
+}
+
+/* Programs that bring their own locks (Rust) wait here for work from other threads. */
+static void blocked(void)
+{
+	if (!hook_live_nested())
+		return;
+	struct nested nested = nested_enter();
+	activity_blocked();
+	nested_leave(nested);
+}
+
+long syscall(long number, ...)
+{
+	va_list arguments;
+	va_start(arguments, number);
+	long a = va_arg(arguments, long), b = va_arg(arguments, long), c = va_arg(arguments, long);
+	long d = va_arg(arguments, long), e = va_arg(arguments, long), f = va_arg(arguments, long);
+	va_end(arguments);
+
+	if (hooks_live) {
+		if (number == SYS_seccomp &&
+		    (a == SECCOMP_SET_MODE_STRICT || (a == SECCOMP_SET_MODE_FILTER && c != 0)))
+			door_closes();
+		else if (number == SYS_exit_group)
+			ending((int)a & 0xff);
+		else if (number == SYS_futex && thread.evidence == EVIDENCE_INHERITED && waits_on_futex((int)b))
+			blocked();
+	}
+	return REAL(syscall)(number, a, b, c, d, e, f);
+}
