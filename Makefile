@@ -34,10 +34,8 @@ PROTO_OBJ := $(PROTO_GEN:.c=.o)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIB_OBJ := $(call obj,$(PRELOAD_SRC) $(PROTOCOL_SRC) $(HOOKS_SRC) $(EXPORTER_SRC)) $(PROTO_OBJ)
-# The command-line program shares the settings' table and nothing that hooks.
-CLI_SHARED := preload/config.c preload/config_parse.c preload/config_derive.c preload/log.c preload/sys.c \
-	preload/context.c $(wildcard preload/context_*.c) preload/sampler.c preload/attrs.c preload/counters.c
-CLI_OBJ := $(call obj,$(CLI_SRC) $(filter $(wildcard preload/*.c),$(CLI_SHARED)))
+# The command-line program shares the settings' table (preload/config.def), and no object.
+CLI_OBJ := $(call obj,$(CLI_SRC))
 
 all: $(BUILD)/libtagalong.so $(BUILD)/tagalong
 

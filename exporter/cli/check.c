@@ -50,7 +50,8 @@ static void line(char mark, const char *format, ...)
 }
 
 /* Why it cannot be traced at all; NULL: it can. `text` may be used for the answer. */
-static const char *obstacle(const struct check_target *target, const struct check_facts *facts, char *text, size_t cap)
+static const char *obstacle(const struct check_target *target, const struct check_facts *facts, char *text,
+			    size_t cap)
 {
 	const char *base = strrchr(facts->interpreter, '/');
 
@@ -67,7 +68,8 @@ static const char *obstacle(const struct check_target *target, const struct chec
 	case SHAPE_STATIC_PIE:
 		snprintf(text, cap, "%s%s: no loader runs that could put the library in front of it",
 			 facts->go ? "a Go program, " : "",
-			 facts->shape == SHAPE_STATIC ? "statically linked" : "statically linked (static-pie)");
+			 facts->shape == SHAPE_STATIC ? "statically linked"
+						      : "statically linked (static-pie)");
 		return text;
 	case SHAPE_LIBRARY:
 		return "a shared library; check the program that loads it";
@@ -91,14 +93,16 @@ static void report_libraries(const struct check_facts *facts)
 		const char *name = facts->needed[i];
 		for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
 			if (!strncmp(name, known[k].prefix, strlen(known[k].prefix)))
-				line(strstr(known[k].what, "is seen;") ? '?' : '-', "%s: %s", name, known[k].what);
+				line(strstr(known[k].what, "is seen;") ? '?' : '-', "%s: %s", name,
+				     known[k].what);
 	}
 }
 
 static bool needs_tls(const struct check_facts *facts)
 {
 	for (size_t i = 0; i < facts->needed_count; i++)
-		if (strstr(facts->needed[i], "ssl") || strstr(facts->needed[i], "crypto") || strstr(facts->needed[i], "tls"))
+		if (strstr(facts->needed[i], "ssl") || strstr(facts->needed[i], "crypto") ||
+		    strstr(facts->needed[i], "tls"))
 			return true;
 	return false;
 }
@@ -136,7 +140,9 @@ static void report_details(const struct check_facts *facts)
 	if (facts->symbolic)
 		line('?', "linked -Bsymbolic: calls to functions of its own are not seen");
 	if (facts->raw_calls)
-		line('?', "may make raw system calls, which are not seen: %llu place%s in %llu KiB of code (some may be data)",
+		line('?',
+		     "may make raw system calls, which are not seen: %llu place%s in %llu KiB of code (some "
+		     "may be data)",
 		     (unsigned long long)facts->raw_calls, facts->raw_calls == 1 ? "" : "s",
 		     (unsigned long long)(facts->code_bytes / 1024));
 	if (!facts->sections)
@@ -195,7 +201,8 @@ static int check_program(const char *name, const struct check_names *names)
 	bool is_elf = elf_head(&elf, &facts);
 	text_escape_string(shown, sizeof(shown), target.path);
 	if (!is_elf) {
-		cli_complain("%s: expected an ELF program or a script, found %s", shown, elf.size ? "something else" : "an empty file");
+		cli_complain("%s: expected an ELF program or a script, found %s", shown,
+			     elf.size ? "something else" : "an empty file");
 		close(target.fd);
 		return CLI_USAGE;
 	}
@@ -205,7 +212,8 @@ static int check_program(const char *name, const struct check_names *names)
 		check_symbols(&elf, &facts, names);
 		check_scan(&elf, &facts);
 	}
-	printf("%s: %s\n", target.scripts ? target.script[0] : shown, why ? "cannot be traced" : "can be traced");
+	printf("%s: %s\n", target.scripts ? target.script[0] : shown,
+	       why ? "cannot be traced" : "can be traced");
 	for (size_t i = 0; i < target.scripts; i++)
 		line('?', "%s is a script: this is about %s, which runs it", target.script[i],
 		     i + 1 < target.scripts ? target.script[i + 1] : shown);

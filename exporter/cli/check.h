@@ -20,10 +20,10 @@
 enum { ELF_WINDOWS = 3, ELF_WINDOW = 16384, ELF_MOST = 4096 };
 
 struct elf {
-	int fd;              /* -1: `memory` */
+	int fd; /* -1: `memory` */
 	const uint8_t *memory;
 	uint64_t size;
-	Elf64_Ehdr head;     /* only after elf_head() */
+	Elf64_Ehdr head; /* only after elf_head() */
 	struct {
 		uint64_t from;
 		size_t len;
@@ -47,24 +47,32 @@ bool elf_section(struct elf *elf, size_t index, Elf64_Shdr *out);
 bool elf_offset(struct elf *elf, uint64_t address, uint64_t *offset);
 
 /* --- check_facts.c ----------------------------------------------------------------------------------- */
-enum elf_shape { SHAPE_FOREIGN, SHAPE_OTHER_MACHINE, SHAPE_NO_PROGRAM, SHAPE_STATIC, SHAPE_STATIC_PIE, SHAPE_LIBRARY, SHAPE_DYNAMIC };
+enum elf_shape {
+	SHAPE_FOREIGN,
+	SHAPE_OTHER_MACHINE,
+	SHAPE_NO_PROGRAM,
+	SHAPE_STATIC,
+	SHAPE_STATIC_PIE,
+	SHAPE_LIBRARY,
+	SHAPE_DYNAMIC
+};
 
 #define CHECK_NEEDED 128
 
 struct check_facts {
 	enum elf_shape shape;
-	int bits;               /* 32 or 64 */
+	int bits; /* 32 or 64 */
 	unsigned machine;
-	char interpreter[256];  /* escaped, as all text here */
+	char interpreter[256]; /* escaped, as all text here */
 	char needed[CHECK_NEEDED][64];
 	size_t needed_count;
 	bool needed_more;
 	bool go, symbolic, sections;
-	bool damaged;           /* some table pointed outside of the file */
-	char tls[64];           /* a TLS library inside: how it was recognised; "" none */
-	bool links_ssl_itself;  /* symbols of it, not only texts */
+	bool damaged;          /* some table pointed outside of the file */
+	char tls[64];          /* a TLS library inside: how it was recognised; "" none */
+	bool links_ssl_itself; /* symbols of it, not only texts */
 	uint64_t raw_calls, code_bytes;
-	size_t own_hooked;      /* names that the library wraps, defined and exported by the program itself */
+	size_t own_hooked; /* names that the library wraps, defined and exported by the program itself */
 	char own_names[128];
 	size_t imported_hooked; /* names that the library wraps, imported by the program */
 };
@@ -94,10 +102,10 @@ struct check_target {
 	char asked[4096], path[4096]; /* as named, and where it is; not escaped */
 	char script[8][256];          /* the scripts that lead to it; escaped */
 	size_t scripts;
-	int fd;                       /* open for reading, or -1 */
-	bool privileged;              /* the loader will ignore LD_PRELOAD */
-	char privilege[96];           /* "set-user-id root", also where it makes no difference */
-	char problem[512];            /* "": none */
+	int fd;             /* open for reading, or -1 */
+	bool privileged;    /* the loader will ignore LD_PRELOAD */
+	char privilege[96]; /* "set-user-id root", also where it makes no difference */
+	char problem[512];  /* "": none */
 };
 
 /* Finds and opens what execvp() would run, through scripts. False: `problem` says why not. */

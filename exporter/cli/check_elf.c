@@ -85,7 +85,8 @@ bool elf_offset(struct elf *elf, uint64_t address, uint64_t *offset)
 	Elf64_Phdr segment;
 
 	for (size_t i = 0; elf_segment(elf, i, &segment); i++) {
-		if (segment.p_type != PT_LOAD || address < segment.p_vaddr || address - segment.p_vaddr >= segment.p_filesz)
+		if (segment.p_type != PT_LOAD || address < segment.p_vaddr ||
+		    address - segment.p_vaddr >= segment.p_filesz)
 			continue;
 		return !__builtin_add_overflow(segment.p_offset, address - segment.p_vaddr, offset);
 	}

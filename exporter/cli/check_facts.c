@@ -36,9 +36,9 @@ const char *elf_machine_name(unsigned machine)
 	static const struct {
 		unsigned machine;
 		const char *name;
-	} names[] = {{EM_X86_64, "x86-64"},  {EM_386, "i386"},	{EM_AARCH64, "arm64"}, {EM_ARM, "arm"},
-		     {EM_RISCV, "RISC-V"},   {EM_PPC64, "ppc64"}, {EM_PPC, "ppc"},      {EM_S390, "s390x"},
-		     {EM_MIPS, "MIPS"},	     {EM_SPARCV9, "sparc64"}};
+	} names[] = {{EM_X86_64, "x86-64"}, {EM_386, "i386"},       {EM_AARCH64, "arm64"}, {EM_ARM, "arm"},
+		     {EM_RISCV, "RISC-V"},  {EM_PPC64, "ppc64"},    {EM_PPC, "ppc"},       {EM_S390, "s390x"},
+		     {EM_MIPS, "MIPS"},     {EM_SPARCV9, "sparc64"}};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (names[i].machine == machine)
@@ -53,7 +53,8 @@ bool elf_head(struct elf *elf, struct check_facts *facts)
 	if (!bytes || memcmp(bytes, ELFMAG, SELFMAG))
 		return false;
 	facts->bits = bytes[EI_CLASS] == ELFCLASS32 ? 32 : 64;
-	facts->machine = bytes[EI_DATA] == ELFDATA2MSB ? (unsigned)(bytes[18] << 8 | bytes[19]) : (unsigned)(bytes[19] << 8 | bytes[18]);
+	facts->machine = bytes[EI_DATA] == ELFDATA2MSB ? (unsigned)(bytes[18] << 8 | bytes[19])
+						       : (unsigned)(bytes[19] << 8 | bytes[18]);
 	facts->shape = SHAPE_OTHER_MACHINE;
 	if (bytes[EI_CLASS] != ELFCLASS64 || bytes[EI_DATA] != OWN_ORDER || facts->machine != OWN_MACHINE)
 		return true;
@@ -64,7 +65,9 @@ bool elf_head(struct elf *elf, struct check_facts *facts)
 		return true;
 	}
 	memcpy(&elf->head, bytes, sizeof(elf->head));
-	facts->shape = elf->head.e_type == ET_EXEC ? SHAPE_STATIC : elf->head.e_type == ET_DYN ? SHAPE_LIBRARY : SHAPE_NO_PROGRAM;
+	facts->shape = elf->head.e_type == ET_EXEC  ? SHAPE_STATIC
+		       : elf->head.e_type == ET_DYN ? SHAPE_LIBRARY
+						    : SHAPE_NO_PROGRAM;
 	return true;
 }
 
@@ -107,9 +110,11 @@ static void read_dynamic(struct elf *elf, struct check_facts *facts, const Elf64
 	for (size_t i = 0; dynamic_entry(elf, table, i, &item); i++) {
 		if (item.d_tag == DT_NEEDED)
 			add_needed(elf, facts, known, texts, item.d_un.d_val);
-		else if (item.d_tag == DT_SYMBOLIC || (item.d_tag == DT_FLAGS && (item.d_un.d_val & DF_SYMBOLIC)))
+		else if (item.d_tag == DT_SYMBOLIC ||
+			 (item.d_tag == DT_FLAGS && (item.d_un.d_val & DF_SYMBOLIC)))
 			facts->symbolic = true;
-		else if (item.d_tag == DT_FLAGS_1 && (item.d_un.d_val & DF_1_PIE) && facts->shape == SHAPE_LIBRARY)
+		else if (item.d_tag == DT_FLAGS_1 && (item.d_un.d_val & DF_1_PIE) &&
+			 facts->shape == SHAPE_LIBRARY)
 			facts->shape = SHAPE_STATIC_PIE;
 	}
 }
@@ -133,7 +138,8 @@ static void read_section_names(struct elf *elf, struct check_facts *facts)
 	if (!facts->sections || !elf_section(elf, elf->head.e_shstrndx, &names))
 		return;
 	for (size_t i = 1; elf_section(elf, i, &section); i++) {
-		const char *name = names.sh_offset < elf->size ? elf_text(elf, names.sh_offset + section.sh_name) : NULL;
+		const char *name =
+			names.sh_offset < elf->size ? elf_text(elf, names.sh_offset + section.sh_name) : NULL;
 		if (name && (!strcmp(name, ".go.buildinfo") || !strcmp(name, ".note.go.buildid")))
 			facts->go = true;
 	}
@@ -170,7 +176,8 @@ static void walk(struct elf *elf, const Elf64_Shdr *table, struct visitor *visit
 	Elf64_Shdr texts;
 	uint64_t count = table->sh_size / sizeof(Elf64_Sym);
 
-	if (table->sh_entsize != sizeof(Elf64_Sym) || !elf_section(elf, table->sh_link, &texts) || texts.sh_offset >= elf->size)
+	if (table->sh_entsize != sizeof(Elf64_Sym) || !elf_section(elf, table->sh_link, &texts) ||
+	    texts.sh_offset >= elf->size)
 		return;
 	for (uint64_t i = 1; i < count && i < MOST_SYMBOLS; i++) {
 		Elf64_Sym symbol;
@@ -208,7 +215,9 @@ static int by_name(const void *a, const void *b)
 
 static void compare(struct visitor *self, const char *name, bool defined, bool dynamic)
 {
-	static const char *const tls[] = {"SSL_write", "SSL_read", "gnutls_record_send", "mbedtls_ssl_write", "wolfSSL_write", "s2n_send", "PR_Write"};
+	static const char *const tls[] = {"SSL_write",         "SSL_read",      "gnutls_record_send",
+					  "mbedtls_ssl_write", "wolfSSL_write", "s2n_send",
+					  "PR_Write"};
 	struct check_facts *facts = self->facts;
 
 	for (size_t i = 0; defined && i < sizeof(tls) / sizeof(tls[0]); i++) {
@@ -226,7 +235,8 @@ static void compare(struct visitor *self, const char *name, bool defined, bool d
 	}
 	size_t used = strlen(facts->own_names);
 	if (facts->own_hooked++ < 6 && used + strlen(name) + 3 < sizeof(facts->own_names))
-		snprintf(facts->own_names + used, sizeof(facts->own_names) - used, "%s%s", used ? ", " : "", name);
+		snprintf(facts->own_names + used, sizeof(facts->own_names) - used, "%s%s", used ? ", " : "",
+			 name);
 }
 
 void check_symbols(struct elf *elf, struct check_facts *facts, const struct check_names *names)

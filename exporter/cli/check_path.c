@@ -19,7 +19,8 @@ static bool problem(struct check_target *target, const char *what, int why)
 	char shown[256];
 
 	text_escape_string(shown, sizeof(shown), target->path[0] ? target->path : target->asked);
-	snprintf(target->problem, sizeof(target->problem), "%s: %s%s%s", shown, what, why ? ": " : "", why ? strerror(why) : "");
+	snprintf(target->problem, sizeof(target->problem), "%s: %s%s%s", shown, what, why ? ": " : "",
+		 why ? strerror(why) : "");
 	return false;
 }
 
@@ -41,7 +42,8 @@ static bool search(const char *name, char *out, size_t cap)
 		list = "/bin:/usr/bin";
 	while (name[0]) {
 		size_t len = strcspn(list, ":");
-		if ((size_t)snprintf(out, cap, "%.*s%s%s", (int)len, list, len ? "/" : "", name) < cap && is_program(out))
+		if ((size_t)snprintf(out, cap, "%.*s%s%s", (int)len, list, len ? "/" : "", name) < cap &&
+		    is_program(out))
 			return true;
 		if (!list[len])
 			break;
@@ -63,7 +65,8 @@ static void look_for_privilege(struct check_target *target, const struct stat *s
 		snprintf(target->privilege, sizeof(target->privilege), "set-user-id %s", name);
 		target->privileged = status->st_uid != getuid();
 	} else if ((status->st_mode & S_ISGID) && (status->st_mode & S_IXGRP)) {
-		snprintf(target->privilege, sizeof(target->privilege), "set-group-id %u", (unsigned)status->st_gid);
+		snprintf(target->privilege, sizeof(target->privilege), "set-group-id %u",
+			 (unsigned)status->st_gid);
 		target->privileged = status->st_gid != getgid();
 	} else if (fgetxattr(target->fd, "security.capability", NULL, 0) > 0) {
 		snprintf(target->privilege, sizeof(target->privilege), "file capabilities");
@@ -154,7 +157,9 @@ bool check_find(struct check_target *target, const char *name)
 		return false;
 	while (follow_script(target)) {
 		if (target->scripts == MOST_SCRIPTS)
-			return problem(target, "is a script of a script of a script, deeper than the kernel follows", 0);
+			return problem(target,
+				       "is a script of a script of a script, deeper than the kernel follows",
+				       0);
 		if (!open_target(target))
 			return false;
 	}

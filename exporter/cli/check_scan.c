@@ -34,7 +34,8 @@ static void count_calls(struct elf *elf, struct check_facts *facts, const Elf64_
 			return;
 		for (size_t i = 0; i + sizeof(kernel_call) <= len; i += CALL_STEP + !CALL_STEP)
 			facts->raw_calls += !memcmp(bytes + i, kernel_call, sizeof(kernel_call));
-		/* One less than the instruction is seen again, so that none is missed and none counted twice. */
+		/* One less than the instruction is seen again, so that none is missed and none counted twice.
+		 */
 		from += len - (CALL_STEP == 1 ? sizeof(kernel_call) - 1 : 0);
 	}
 }
@@ -43,12 +44,9 @@ static void count_calls(struct elf *elf, struct check_facts *facts, const Elf64_
 static const struct {
 	const char *text, *name;
 } marks[] = {
-	{"BoringSSL", "BoringSSL"},
-	{"part of OpenSSL", "OpenSSL"},
-	{"ssl/statem/", "OpenSSL"},
-	{"rustls::", "rustls"},
-	{"/rustls-", "rustls"},
-	{"TLS 1.3, server CertificateVerify", "a TLS 1.3 implementation"},
+	{"BoringSSL", "BoringSSL"}, {"part of OpenSSL", "OpenSSL"},
+	{"ssl/statem/", "OpenSSL"}, {"rustls::", "rustls"},
+	{"/rustls-", "rustls"},     {"TLS 1.3, server CertificateVerify", "a TLS 1.3 implementation"},
 };
 
 static void find_marks(struct elf *elf, struct check_facts *facts)
@@ -59,7 +57,8 @@ static void find_marks(struct elf *elf, struct check_facts *facts)
 		size_t len = elf_copy(elf, from, bytes, sizeof(bytes));
 		for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
 			if (memmem(bytes, len, marks[i].text, strlen(marks[i].text)))
-				snprintf(facts->tls, sizeof(facts->tls), "it contains texts of %s", marks[i].name);
+				snprintf(facts->tls, sizeof(facts->tls), "it contains texts of %s",
+					 marks[i].name);
 		if (len < sizeof(bytes))
 			return;
 	}

@@ -9,8 +9,8 @@
 
 enum cli_status {
 	CLI_OK = 0,
-	CLI_BAD = 1,             /* the answer is no, or part of the input was not understood */
-	CLI_USAGE = 2,           /* wrong use, or a file that cannot be read */
+	CLI_BAD = 1,              /* the answer is no, or part of the input was not understood */
+	CLI_USAGE = 2,            /* wrong use, or a file that cannot be read */
 	CLI_NOT_EXECUTABLE = 126, /* as env(1) has it */
 	CLI_NOT_FOUND = 127,
 };

@@ -40,26 +40,23 @@ static const struct {
 	 "  --log-file PATH       where that log goes; default standard error\n"
 	 "  --print-env           print the settings as shell commands instead of running PROGRAM\n"
 	 "  --quiet               no summary at the end\n"},
-	{"view",
-	 "usage: tagalong view [options] FILE...\n"
-	 "\n"
-	 "Shows files of OTLP JSON lines as trees. FILE may be - for standard input.\n"
-	 "\n"
-	 "  --trace ID            traces whose id begins with ID\n"
-	 "  --errors              traces that contain an error\n"
-	 "  --service NAME        traces in which this service took part\n"
-	 "  --slowest N           the N slowest traces, slowest first\n"
-	 "  --limit N             at most N traces\n"
-	 "  --width COLUMNS       default: the terminal's width, 100 in a pipe\n"
-	 "  --color WHEN          auto, always or never; auto honours NO_COLOR\n"
-	 "  --ascii               no box-drawing characters\n"},
-	{"check",
-	 "usage: tagalong check PROGRAM...\n"
-	 "\n"
-	 "Says what will and what will not be seen of a program, and why.\n"
-	 "Exit status: 0 can be traced, 1 cannot, 2 no such program or not readable.\n"},
-	{"help",
-	 "usage: tagalong help [run | view | check | env]\n"},
+	{"view", "usage: tagalong view [options] FILE...\n"
+		 "\n"
+		 "Shows files of OTLP JSON lines as trees. FILE may be - for standard input.\n"
+		 "\n"
+		 "  --trace ID            traces whose id begins with ID\n"
+		 "  --errors              traces that contain an error\n"
+		 "  --service NAME        traces in which this service took part\n"
+		 "  --slowest N           the N slowest traces, slowest first\n"
+		 "  --limit N             at most N traces\n"
+		 "  --width COLUMNS       default: the terminal's width, 100 in a pipe\n"
+		 "  --color WHEN          auto, always or never; auto honours NO_COLOR\n"
+		 "  --ascii               no box-drawing characters\n"},
+	{"check", "usage: tagalong check PROGRAM...\n"
+		  "\n"
+		  "Says what will and what will not be seen of a program, and why.\n"
+		  "Exit status: 0 can be traced, 1 cannot, 2 no such program or not readable.\n"},
+	{"help", "usage: tagalong help [run | view | check | env]\n"},
 };
 
 static const char overview[] =
@@ -87,10 +84,16 @@ void help_verb(const char *verb)
 static const char *type_name(const char *type)
 {
 	static const char *const names[][2] = {
-		{"BOOL", "true or false"},  {"COUNT", "number > 0"},  {"LIMIT", "number"},
-		{"DURATION", "milliseconds"}, {"TIMEOUT", "milliseconds, 0: no limit"},
-		{"SIZE", "bytes, with K, M or G"}, {"TEXT", "text"}, {"SECRET", "text, never logged"},
-		{"LEVEL", "log level"},     {"CHOICE", "one of"},
+		{"BOOL", "true or false"},
+		{"COUNT", "number > 0"},
+		{"LIMIT", "number"},
+		{"DURATION", "milliseconds"},
+		{"TIMEOUT", "milliseconds, 0: no limit"},
+		{"SIZE", "bytes, with K, M or G"},
+		{"TEXT", "text"},
+		{"SECRET", "text, never logged"},
+		{"LEVEL", "log level"},
+		{"CHOICE", "one of"},
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -123,7 +126,8 @@ static void show_setting(size_t i)
 
 static int help_env(void)
 {
-	puts("Every variable that is read. Empty is the same as unset. A value that cannot be used gives one\n"
+	puts("Every variable that is read. Empty is the same as unset. A value that cannot be used gives "
+	     "one\n"
 	     "warning that names it, and the default applies.\n");
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		show_setting(i);

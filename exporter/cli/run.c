@@ -14,19 +14,44 @@
 #include "exporter/cli/text.h"
 
 enum {
-	SERVICE = 0x100, RESOURCE, FILE_PATH, ENDPOINT, PROTOCOL, HEADER, CONSOLE, EXPORTER, SAMPLE, PROPAGATORS,
-	PROCESS_SPANS, INCLUDE, EXCLUDE, LOG, LOG_FILE, PRINT_ENV, QUIET, HELP
+	SERVICE = 0x100,
+	RESOURCE,
+	FILE_PATH,
+	ENDPOINT,
+	PROTOCOL,
+	HEADER,
+	CONSOLE,
+	EXPORTER,
+	SAMPLE,
+	PROPAGATORS,
+	PROCESS_SPANS,
+	INCLUDE,
+	EXCLUDE,
+	LOG,
+	LOG_FILE,
+	PRINT_ENV,
+	QUIET,
+	HELP
 };
 static const struct option options_known[] = {
-	{"service", required_argument, NULL, SERVICE},   {"resource", required_argument, NULL, RESOURCE},
-	{"file", required_argument, NULL, FILE_PATH},    {"endpoint", required_argument, NULL, ENDPOINT},
-	{"protocol", required_argument, NULL, PROTOCOL}, {"header", required_argument, NULL, HEADER},
-	{"console", no_argument, NULL, CONSOLE},         {"exporter", required_argument, NULL, EXPORTER},
-	{"sample", required_argument, NULL, SAMPLE},     {"propagators", required_argument, NULL, PROPAGATORS},
-	{"process-spans", no_argument, NULL, PROCESS_SPANS}, {"include", required_argument, NULL, INCLUDE},
-	{"exclude", required_argument, NULL, EXCLUDE},   {"log", required_argument, NULL, LOG},
-	{"log-file", required_argument, NULL, LOG_FILE}, {"print-env", no_argument, NULL, PRINT_ENV},
-	{"quiet", no_argument, NULL, QUIET},             {"help", no_argument, NULL, HELP},
+	{"service", required_argument, NULL, SERVICE},
+	{"resource", required_argument, NULL, RESOURCE},
+	{"file", required_argument, NULL, FILE_PATH},
+	{"endpoint", required_argument, NULL, ENDPOINT},
+	{"protocol", required_argument, NULL, PROTOCOL},
+	{"header", required_argument, NULL, HEADER},
+	{"console", no_argument, NULL, CONSOLE},
+	{"exporter", required_argument, NULL, EXPORTER},
+	{"sample", required_argument, NULL, SAMPLE},
+	{"propagators", required_argument, NULL, PROPAGATORS},
+	{"process-spans", no_argument, NULL, PROCESS_SPANS},
+	{"include", required_argument, NULL, INCLUDE},
+	{"exclude", required_argument, NULL, EXCLUDE},
+	{"log", required_argument, NULL, LOG},
+	{"log-file", required_argument, NULL, LOG_FILE},
+	{"print-env", no_argument, NULL, PRINT_ENV},
+	{"quiet", no_argument, NULL, QUIET},
+	{"help", no_argument, NULL, HELP},
 	{NULL, 0, NULL, 0},
 };
 
@@ -98,7 +123,8 @@ static bool set_sample(struct run *run, const char *text)
 
 	/* The first character keeps out "nan", "inf", signs and blanks. */
 	double ratio = strtod(text, &end);
-	if (!strchr("0123456789.", text[0]) || *end || end == text || !(ratio >= 0 && ratio <= 1) || strchr("xX", text[1] ? text[1] : 'q'))
+	if (!strchr("0123456789.", text[0]) || *end || end == text || !(ratio >= 0 && ratio <= 1) ||
+	    strchr("xX", text[1] ? text[1] : 'q'))
 		return wrong("--sample", "a number from 0 to 1", text);
 	set(run, "OTEL_TRACES_SAMPLER", "parentbased_traceidratio");
 	set(run, "OTEL_TRACES_SAMPLER_ARG", text);
@@ -125,7 +151,8 @@ static bool known_words(const char *option, const char *words, const char *list)
 	}
 }
 
-static bool set_words(struct run *run, const char *option, const char *variable, const char *words, const char *list)
+static bool set_words(struct run *run, const char *option, const char *variable, const char *words,
+		      const char *list)
 {
 	if (!known_words(option, words, list))
 		return false;
@@ -137,7 +164,8 @@ static bool set_endpoint(struct run *run, const char *url)
 {
 	if (strncmp(url, "http://", 7) && strncmp(url, "https://", 8))
 		return wrong("--endpoint", "a URL that begins with http:// or https://", url);
-	drop_signal_variables(run, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT");
+	drop_signal_variables(run, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+			      "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT");
 	set(run, "OTEL_EXPORTER_OTLP_ENDPOINT", url);
 	run->destination[1] = true;
 	return true;
@@ -155,13 +183,17 @@ static bool set_destination(struct run *run, int option, const char *value)
 	case ENDPOINT:
 		return set_endpoint(run, value);
 	case PROTOCOL:
-		drop_signal_variables(run, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL");
-		return set_words(run, "--protocol", "OTEL_EXPORTER_OTLP_PROTOCOL", ",http/protobuf,http/json,grpc,", value);
+		drop_signal_variables(run, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+				      "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL");
+		return set_words(run, "--protocol", "OTEL_EXPORTER_OTLP_PROTOCOL",
+				 ",http/protobuf,http/json,grpc,", value);
 	case HEADER:
-		drop_signal_variables(run, "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_METRICS_HEADERS");
+		drop_signal_variables(run, "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+				      "OTEL_EXPORTER_OTLP_METRICS_HEADERS");
 		return add_pair(run, "--header", "OTEL_EXPORTER_OTLP_HEADERS", value);
 	case EXPORTER:
-		return set_words(run, "--exporter", "OTEL_TRACES_EXPORTER", ",otlp,otlp_file,otlp/stdout,console,none,", value);
+		return set_words(run, "--exporter", "OTEL_TRACES_EXPORTER",
+				 ",otlp,otlp_file,otlp/stdout,console,none,", value);
 	default:
 		return run->destination[2] = true;
 	}
@@ -210,7 +242,8 @@ static void finish_environment(struct run *run)
 
 	for (size_t i = 0; i < 3; i++)
 		if (run->destination[i])
-			snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", list[0] ? "," : "", names[i]);
+			snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", list[0] ? "," : "",
+				 names[i]);
 	if (list[0])
 		set(run, "OTEL_TRACES_EXPORTER", list);
 	/* What a signal kills is lost with its queue; an interactive run wants to see its spans soon. */
@@ -225,13 +258,16 @@ static bool put_in_front(struct run *run)
 	char shown[512];
 
 	if (!library) {
-		cli_complain("libtagalong.so is neither beside this program nor in ../lib (TAGALONG_LIBRARY names "
-			     "another): running without tracing");
+		cli_complain(
+			"libtagalong.so is neither beside this program nor in ../lib (TAGALONG_LIBRARY names "
+			"another): running without tracing");
 		return false;
 	}
 	if (strpbrk(library, ": ")) {
 		text_escape_string(shown, sizeof(shown), library);
-		cli_complain("LD_PRELOAD cannot carry '%s', which holds a blank or a colon: running without tracing", shown);
+		cli_complain("LD_PRELOAD cannot carry '%s', which holds a blank or a colon: running without "
+			     "tracing",
+			     shown);
 		free(library);
 		return false;
 	}

@@ -16,7 +16,7 @@
 #include "exporter/cli/cli.h"
 #include "exporter/cli/run.h"
 
-static const int forwarded[] = {SIGHUP,	 SIGINT,  SIGQUIT,  SIGTERM, SIGUSR1, SIGUSR2,
+static const int forwarded[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM, SIGUSR1, SIGUSR2,
 				SIGALRM, SIGCONT, SIGWINCH, SIGTSTP, SIGURG,  SIGIO};
 
 static void watch_set(sigset_t *set)

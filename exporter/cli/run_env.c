@@ -39,7 +39,8 @@ char *run_list_set(const char *list, const char *key, const char *value)
 	for (const char *item = list ? list : ""; *item;) {
 		size_t len = strcspn(item, ",");
 		const char *name = item + strspn(item, " \t");
-		bool same = !strncmp(name, key, key_len) && name[key_len + strspn(name + key_len, " \t")] == '=';
+		bool same =
+			!strncmp(name, key, key_len) && name[key_len + strspn(name + key_len, " \t")] == '=';
 		if (len && !same) {
 			if (used)
 				result[used++] = ',';
@@ -65,7 +66,8 @@ char *run_preload(const char *library, const char *before)
 		const char *base = memrchr(item, '/', len);
 		base = base ? base + 1 : item;
 		bool ours = (len == strlen(library) && !strncmp(item, library, len)) ||
-			    ((size_t)(item + len - base) == strlen(LIBRARY) && !strncmp(base, LIBRARY, strlen(LIBRARY)));
+			    ((size_t)(item + len - base) == strlen(LIBRARY) &&
+			     !strncmp(base, LIBRARY, strlen(LIBRARY)));
 		if (len && !ours) {
 			char *longer = cli_join("%s:%.*s", result, (int)len, item);
 			free(result);

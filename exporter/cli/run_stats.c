@@ -41,7 +41,8 @@ static void add_destination(struct run_stats *stats, const char *name)
 		if ((at == known || at[-1] == ' ') && (at[len] == '\0' || at[len] == ' '))
 			return;
 	if (used + len + 6 < sizeof(stats->destinations))
-		snprintf(known + used, sizeof(stats->destinations) - used, "%s%s", used ? " and " : "", shown);
+		snprintf(known + used, sizeof(stats->destinations) - used, "%s%s", used ? " and " : "",
+			 shown);
 }
 
 void run_stats_line(struct run_stats *stats, const char *line)
@@ -50,8 +51,9 @@ void run_stats_line(struct run_stats *stats, const char *line)
 	const char *destination = strstr(line, " dest=");
 	char name[512];
 
-	if (strncmp(line, "pid=", 4) || !number_of(line, " spans=", &spans) || !number_of(line, " exported=", &exported) ||
-	    !number_of(line, " dropped=", &dropped) || !number_of(line, " failed=", &failed))
+	if (strncmp(line, "pid=", 4) || !number_of(line, " spans=", &spans) ||
+	    !number_of(line, " exported=", &exported) || !number_of(line, " dropped=", &dropped) ||
+	    !number_of(line, " failed=", &failed))
 		return;
 	stats->spans += spans;
 	/* With several destinations each counts for itself; nothing can be delivered more than whole. */

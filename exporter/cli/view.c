@@ -15,11 +15,16 @@
 
 enum { TRACE = 0x100, ERRORS, SERVICE, SLOWEST, LIMIT, WIDTH, COLOR, ASCII, HELP };
 static const struct option options_known[] = {
-	{"trace", required_argument, NULL, TRACE},     {"errors", no_argument, NULL, ERRORS},
-	{"service", required_argument, NULL, SERVICE}, {"slowest", required_argument, NULL, SLOWEST},
-	{"limit", required_argument, NULL, LIMIT},     {"width", required_argument, NULL, WIDTH},
-	{"color", required_argument, NULL, COLOR},     {"ascii", no_argument, NULL, ASCII},
-	{"help", no_argument, NULL, HELP},             {NULL, 0, NULL, 0},
+	{"trace", required_argument, NULL, TRACE},
+	{"errors", no_argument, NULL, ERRORS},
+	{"service", required_argument, NULL, SERVICE},
+	{"slowest", required_argument, NULL, SLOWEST},
+	{"limit", required_argument, NULL, LIMIT},
+	{"width", required_argument, NULL, WIDTH},
+	{"color", required_argument, NULL, COLOR},
+	{"ascii", no_argument, NULL, ASCII},
+	{"help", no_argument, NULL, HELP},
+	{NULL, 0, NULL, 0},
 };
 
 /* Where the options' own text is kept. */

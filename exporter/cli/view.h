@@ -75,7 +75,8 @@ bool view_read(struct view_spans *all, struct view_source *source, FILE *file);
 void view_line(struct view_spans *all, struct view_source *source, const char *line, size_t len);
 
 /* One element of scopeSpans[].spans; `json` is a json_t. */
-void view_json_span(struct view_spans *all, struct view_source *source, const void *json, const char *service);
+void view_json_span(struct view_spans *all, struct view_source *source, const void *json,
+		    const char *service);
 
 /* Sorts, finds parents, marks oddities. Once, when everything is read. */
 void view_build(struct view_spans *all);

@@ -49,7 +49,10 @@ static void duration_text(uint64_t ns, char *out, size_t cap)
 		uint64_t from;
 		double unit;
 		const char *name;
-	} units[] = {{60000000000u, 60e9, "min"}, {1000000000u, 1e9, "s"}, {1000000u, 1e6, "ms"}, {1000u, 1e3, "us"}};
+	} units[] = {{60000000000u, 60e9, "min"},
+		     {1000000000u, 1e9, "s"},
+		     {1000000u, 1e6, "ms"},
+		     {1000u, 1e3, "us"}};
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (ns < units[i].from)
@@ -106,10 +109,11 @@ static void print_header(const struct page *page)
 	duration_text(trace->end - trace->start, duration, sizeof(duration));
 	fprintf(page->out, "%strace ", color(page, BOLD));
 	hex(page->out, trace->spans[0]->trace, 16);
-	fprintf(page->out, "%s  %s  %s  %zu span%s", color(page, PLAIN), start, duration, trace->count, plural(trace->count));
+	fprintf(page->out, "%s  %s  %s  %zu span%s", color(page, PLAIN), start, duration, trace->count,
+		plural(trace->count));
 	if (trace->errors)
-		fprintf(page->out, "  %s%zu error%s%s", color(page, RED), trace->errors, plural(trace->errors),
-			color(page, PLAIN));
+		fprintf(page->out, "  %s%zu error%s%s", color(page, RED), trace->errors,
+			plural(trace->errors), color(page, PLAIN));
 	if (trace->duplicates)
 		fprintf(page->out, "  %zu duplicate span id%s", trace->duplicates, plural(trace->duplicates));
 	fputs("\n  services:", page->out);
@@ -123,7 +127,8 @@ static size_t place(const struct page *page, uint64_t time)
 {
 	uint64_t whole = page->trace->end - page->trace->start;
 
-	return whole ? (size_t)((double)(time - page->trace->start) / (double)whole * (double)(2 * page->bar)) : 0;
+	return whole ? (size_t)((double)(time - page->trace->start) / (double)whole * (double)(2 * page->bar))
+		     : 0;
 }
 
 static void print_bar(const struct page *page, const struct view_span *span)
@@ -143,23 +148,29 @@ static void print_bar(const struct page *page, const struct view_span *span)
 		if (from >= 2 * column + 2)
 			fputc(' ', page->out);
 		else
-			fputs(first && second ? glyphs->full : first ? glyphs->right : second ? glyphs->left : glyphs->point,
+			fputs(first && second ? glyphs->full
+			      : first         ? glyphs->right
+			      : second        ? glyphs->left
+					      : glyphs->point,
 			      page->out);
 	}
 }
 
 /* What precedes the name: a line for each ancestor that has more children below. */
-static void draw_branches(const struct page *page, const struct view_span *span, const bool *more, char *out, size_t cap)
+static void draw_branches(const struct page *page, const struct view_span *span, const bool *more, char *out,
+			  size_t cap)
 {
 	size_t used = 0;
 
 	out[0] = '\0';
 	for (size_t level = 1; level < span->depth && level < DRAWN_DEPTH; level++)
-		used += (size_t)snprintf(out + used, cap - used, "%s", more[level] ? page->glyphs->line : "   ");
+		used += (size_t)snprintf(out + used, cap - used, "%s",
+					 more[level] ? page->glyphs->line : "   ");
 	if (span->depth > DRAWN_DEPTH)
 		used += (size_t)snprintf(out + used, cap - used, "(%zu deep) ", span->depth);
 	if (span->depth)
-		snprintf(out + used, cap - used, "%s", span->next ? page->glyphs->branch : page->glyphs->last);
+		snprintf(out + used, cap - used, "%s",
+			 span->next ? page->glyphs->branch : page->glyphs->last);
 }
 
 static void describe_oddity(const struct view_span *span, char *out, size_t cap)
@@ -198,15 +209,16 @@ static void print_span(const struct page *page, const struct view_span *span, co
 	/* What is odd must be read, so the name and its detail give way. */
 	size_t odd = text_width(oddity), before = text_width(branches) + 2;
 	size_t room = page->label > before ? page->label - before : 0;
-	char *label = cli_join("%s%s%s%s", call ? page->glyphs->call : "", span->name, span->detail[0] ? " " : "",
-			       span->detail);
+	char *label = cli_join("%s%s%s%s", call ? page->glyphs->call : "", span->name,
+			       span->detail[0] ? " " : "", span->detail);
 	size_t wanted = text_width(label), shown = room > odd + 12 ? room - odd : 12;
 	if (wanted < shown)
 		shown = wanted;
 
 	fprintf(page->out, "%s%s%s ", span->error ? color(page, RED) : "", span->error ? "!" : " ",
 		span->error ? color(page, PLAIN) : "");
-	fprintf(page->out, "%s%s%s%s", color(page, DIM), branches, color(page, PLAIN), span->error ? color(page, RED) : "");
+	fprintf(page->out, "%s%s%s%s", color(page, DIM), branches, color(page, PLAIN),
+		span->error ? color(page, RED) : "");
 	text_fit(page->out, label, shown, page->glyphs->ellipsis);
 	fprintf(page->out, "%s%s", span->error ? color(page, PLAIN) : "", oddity);
 	for (size_t used = shown + odd; used < room; used++)
@@ -236,7 +248,8 @@ static void lay_out(struct page *page)
 
 void view_print_trace(const struct view_trace *trace, const struct view_options *options, FILE *out)
 {
-	struct page page = {.options = options, .glyphs = options->ascii ? &ascii : &unicode, .trace = trace, .out = out};
+	struct page page = {
+		.options = options, .glyphs = options->ascii ? &ascii : &unicode, .trace = trace, .out = out};
 	bool more[DRAWN_DEPTH + 1] = {false};
 
 	lay_out(&page);
@@ -278,7 +291,8 @@ static bool wanted_trace(const struct view_trace *trace, const struct view_optio
 
 static int by_duration(const void *left, const void *right)
 {
-	const struct view_trace *a = *(const struct view_trace *const *)left, *b = *(const struct view_trace *const *)right;
+	const struct view_trace *a = *(const struct view_trace *const *)left,
+				*b = *(const struct view_trace *const *)right;
 	uint64_t a_length = a->end - a->start, b_length = b->end - b->start;
 
 	if (a_length != b_length)

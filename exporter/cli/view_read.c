@@ -88,7 +88,8 @@ static const char *service_of(struct view_spans *all, const json_t *resource_spa
 	size_t i;
 	json_t *item;
 
-	json_array_foreach (attributes, i, item) {
+	json_array_foreach(attributes, i, item)
+	{
 		const json_t *value = json_object_get(json_object_get(item, "value"), "stringValue");
 		const char *key = json_string_value(json_object_get(item, "key"));
 		if (key && !strcmp(key, "service.name") && value && json_is_string(value))
@@ -104,18 +105,20 @@ static void resource_spans(struct view_spans *all, struct view_source *source, c
 	json_t *scope, *span;
 
 	if (!json_is_object(group) || (scopes && !json_is_array(scopes))) {
-		view_expected(source, "an object with an array scopeSpans in resourceSpans", "something else");
+		view_expected(source, "an object with an array scopeSpans in resourceSpans",
+			      "something else");
 		return;
 	}
 	const char *service = service_of(all, group);
-	json_array_foreach (scopes, i, scope) {
+	json_array_foreach(scopes, i, scope)
+	{
 		const json_t *spans = json_object_get(scope, "spans");
 		if (!json_is_object(scope) || (spans && !json_is_array(spans))) {
-			view_expected(source, "an object with an array spans in scopeSpans", "something else");
+			view_expected(source, "an object with an array spans in scopeSpans",
+				      "something else");
 			continue;
 		}
-		json_array_foreach (spans, j, span)
-			view_json_span(all, source, span, service);
+		json_array_foreach(spans, j, span) view_json_span(all, source, span, service);
 	}
 }
 
@@ -123,7 +126,8 @@ static void resource_spans(struct view_spans *all, struct view_source *source, c
 static void foreign(struct view_source *source, json_t *root)
 {
 	static const char what[] = "an object with resourceSpans (OTLP traces)";
-	static const char *const names[] = {"array", "array", "text", "number", "number", "true", "false", "null"};
+	static const char *const names[] = {"array",  "array", "text",  "number",
+					    "number", "true",  "false", "null"};
 
 	if (!json_is_object(root))
 		view_expected(source, what, "%s %s", json_typeof(root) == JSON_ARRAY ? "an" : "a",
@@ -160,8 +164,7 @@ void view_line(struct view_spans *all, struct view_source *source, const char *l
 	json_t *group;
 	if (!json_is_array(groups))
 		foreign(source, root);
-	json_array_foreach (groups, i, group)
-		resource_spans(all, source, group);
+	json_array_foreach(groups, i, group) resource_spans(all, source, group);
 	json_decref(root);
 }
 

@@ -12,8 +12,20 @@
 
 /* The attributes that tell most about a span. */
 enum key {
-	PATH, URL, QUERY, STATUS, ERROR_TYPE, DB_SUMMARY, DB_TEXT, DB_OPERATION, RPC_METHOD, DESTINATION,
-	PROCESS, EXIT_CODE, HTTP_METHOD, KEYS
+	PATH,
+	URL,
+	QUERY,
+	STATUS,
+	ERROR_TYPE,
+	DB_SUMMARY,
+	DB_TEXT,
+	DB_OPERATION,
+	RPC_METHOD,
+	DESTINATION,
+	PROCESS,
+	EXIT_CODE,
+	HTTP_METHOD,
+	KEYS
 };
 static const char *const key_names[KEYS] = {
 	[PATH] = "url.path",
@@ -33,7 +45,10 @@ static const char *const key_names[KEYS] = {
 
 static int hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
 }
 
 /* All zero is no id. */
@@ -81,7 +96,10 @@ static const char *found(const json_t *json, char *out, size_t cap)
 	else if (json_is_integer(json))
 		snprintf(out, cap, "%" JSON_INTEGER_FORMAT, json_integer_value(json));
 	else
-		snprintf(out, cap, "%s", json_is_object(json) ? "an object" : json_is_array(json) ? "an array" : "another type");
+		snprintf(out, cap, "%s",
+			 json_is_object(json)  ? "an object"
+			 : json_is_array(json) ? "an array"
+					       : "another type");
 	return out;
 }
 
@@ -91,10 +109,10 @@ static bool required(struct view_source *source, const json_t *json, struct view
 	const json_t *end = json_object_get(json, "endTimeUnixNano");
 	char text[128];
 
-#define FIELD(good, what, value) \
-	if (!(good)) { \
+#define FIELD(good, what, value)                                                     \
+	if (!(good)) {                                                               \
 		view_expected(source, what, "%s", found(value, text, sizeof(text))); \
-		return false; \
+		return false;                                                        \
 	}
 	FIELD(json_is_object(json), "an object in spans", json)
 	const json_t *trace = json_object_get(json, "traceId"), *id = json_object_get(json, "spanId");
@@ -104,19 +122,22 @@ static bool required(struct view_source *source, const json_t *json, struct view
 	FIELD(read_uint64(start, &span->start) && span->start, "nanoseconds in startTimeUnixNano", start)
 	FIELD(!end || read_uint64(end, &span->end), "nanoseconds in endTimeUnixNano", end)
 #undef FIELD
-	/* Empty and all zero both stand for no parent; a parent that is neither makes only itself unusable. */
+	/* Empty and all zero both stand for no parent; a parent that is neither makes only itself unusable.
+	 */
 	span->has_parent = read_id(parent, span->parent, 8);
 	const char *parent_text = json_string_value(parent);
 	if (parent && !json_is_null(parent) && !span->has_parent &&
 	    !(parent_text && strspn(parent_text, "0") == json_string_length(parent)))
-		view_expected(source, "16 hex digits in parentSpanId", "%s", found(parent, text, sizeof(text)));
+		view_expected(source, "16 hex digits in parentSpanId", "%s",
+			      found(parent, text, sizeof(text)));
 	return true;
 }
 
 /* A value as text, cut to what anybody would read. */
 static void value_text(const json_t *value, char *out, size_t cap)
 {
-	const json_t *text = json_object_get(value, "stringValue"), *number = json_object_get(value, "intValue");
+	const json_t *text = json_object_get(value, "stringValue"),
+		     *number = json_object_get(value, "intValue");
 	uint64_t integer;
 
 	out[0] = '\0';
@@ -143,7 +164,8 @@ static void append(char detail[DETAIL_CAP], const char *before, const char *text
 
 static void describe(char values[KEYS][256], const json_t *status, char detail[DETAIL_CAP])
 {
-	static const enum key subjects[] = {URL, PATH, DB_SUMMARY, DB_TEXT, DB_OPERATION, RPC_METHOD, DESTINATION, PROCESS};
+	static const enum key subjects[] = {URL,          PATH,       DB_SUMMARY,  DB_TEXT,
+					    DB_OPERATION, RPC_METHOD, DESTINATION, PROCESS};
 	const json_t *message = json_object_get(status, "message");
 	char text[160] = "";
 
@@ -175,7 +197,8 @@ static void read_attributes(const json_t *attributes, struct view_span *span, ch
 
 	for (i = 0; i < KEYS; i++)
 		values[i][0] = '\0';
-	json_array_foreach (attributes, i, item) {
+	json_array_foreach(attributes, i, item)
+	{
 		const char *name = json_string_value(json_object_get(item, "key"));
 		const json_t *value = json_object_get(item, "value");
 		for (size_t k = 0; name && k < KEYS; k++)

@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fclose(out);
 	/* Nothing but our own colours may control the terminal. */
 	for (size_t i = 0; shown[i] && i < sizeof(shown); i++)
-		if ((unsigned char)shown[i] < ' ' && shown[i] != '\n' && !(options.color && shown[i] == '\033'))
+		if ((unsigned char)shown[i] < ' ' && shown[i] != '\n' &&
+		    !(options.color && shown[i] == '\033'))
 			abort();
 	view_free(&all);
 	return 0;

@@ -11,12 +11,21 @@
 #include "exporter/cli/check.h"
 
 /* The file: header, 3 segments, dynamic table, texts, code, 5 sections. Address = offset. */
-enum { AT_SEGMENTS = 64, AT_DYNAMIC = 256, AT_TEXTS = 512, AT_SYMBOLS = 768, AT_CODE = 1024, AT_SECTIONS = 1280, SIZE = 2048 };
+enum {
+	AT_SEGMENTS = 64,
+	AT_DYNAMIC = 256,
+	AT_TEXTS = 512,
+	AT_SYMBOLS = 768,
+	AT_CODE = 1024,
+	AT_SECTIONS = 1280,
+	SIZE = 2048
+};
 
 static struct elf elf;
 static struct check_facts facts;
 static uint8_t file[SIZE];
-static char texts[] = "\0libc.so.6\0libssl.so.3\0/lib64/ld-linux.so.2\0read\0SSL_write\0write\0.go.buildinfo\0.text\0";
+static char texts[] =
+	"\0libc.so.6\0libssl.so.3\0/lib64/ld-linux.so.2\0read\0SSL_write\0write\0.go.buildinfo\0.text\0";
 
 static size_t text_at(const char *text)
 {
@@ -34,14 +43,18 @@ static void put(size_t at, const void *what, size_t len)
 
 static void put_segment(size_t index, uint32_t type, uint64_t offset, uint64_t size)
 {
-	Elf64_Phdr segment = {.p_type = type, .p_offset = offset, .p_vaddr = offset, .p_filesz = size, .p_memsz = size};
+	Elf64_Phdr segment = {
+		.p_type = type, .p_offset = offset, .p_vaddr = offset, .p_filesz = size, .p_memsz = size};
 
 	put(AT_SEGMENTS + index * sizeof(segment), &segment, sizeof(segment));
 }
 
 static void put_section(size_t index, const char *name, uint32_t type, uint64_t offset, uint64_t size)
 {
-	Elf64_Shdr section = {.sh_name = (Elf64_Word)(*name ? text_at(name) : 0), .sh_type = type, .sh_offset = offset, .sh_size = size};
+	Elf64_Shdr section = {.sh_name = (Elf64_Word)(*name ? text_at(name) : 0),
+			      .sh_type = type,
+			      .sh_offset = offset,
+			      .sh_size = size};
 
 	section.sh_flags = type == SHT_PROGBITS ? SHF_EXECINSTR : 0;
 	section.sh_entsize = type == SHT_DYNSYM ? sizeof(Elf64_Sym) : 0;
@@ -51,7 +64,8 @@ static void put_section(size_t index, const char *name, uint32_t type, uint64_t 
 
 static void put_symbol(size_t index, const char *name, bool defined)
 {
-	Elf64_Sym symbol = {.st_name = (Elf64_Word)text_at(name), .st_shndx = defined ? 3 : SHN_UNDEF,
+	Elf64_Sym symbol = {.st_name = (Elf64_Word)text_at(name),
+			    .st_shndx = defined ? 3 : SHN_UNDEF,
 			    .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC)};
 
 	put(AT_SYMBOLS + index * sizeof(symbol), &symbol, sizeof(symbol));
@@ -59,10 +73,20 @@ static void put_symbol(size_t index, const char *name, bool defined)
 
 static int make(void **state)
 {
-	Elf64_Ehdr head = {.e_ident = ELFMAG, .e_type = ET_DYN, .e_phoff = AT_SEGMENTS, .e_phentsize = sizeof(Elf64_Phdr),
-			   .e_phnum = 3, .e_shoff = AT_SECTIONS, .e_shentsize = sizeof(Elf64_Shdr), .e_shnum = 4, .e_shstrndx = 2};
-	Elf64_Dyn dynamic[] = {{DT_NEEDED, {text_at("libssl.so.3")}}, {DT_NEEDED, {text_at("libc.so.6")}},
-			       {DT_STRTAB, {AT_TEXTS}}, {DT_FLAGS, {DF_SYMBOLIC}}, {DT_NULL, {0}}};
+	Elf64_Ehdr head = {.e_ident = ELFMAG,
+			   .e_type = ET_DYN,
+			   .e_phoff = AT_SEGMENTS,
+			   .e_phentsize = sizeof(Elf64_Phdr),
+			   .e_phnum = 3,
+			   .e_shoff = AT_SECTIONS,
+			   .e_shentsize = sizeof(Elf64_Shdr),
+			   .e_shnum = 4,
+			   .e_shstrndx = 2};
+	Elf64_Dyn dynamic[] = {{DT_NEEDED, {text_at("libssl.so.3")}},
+			       {DT_NEEDED, {text_at("libc.so.6")}},
+			       {DT_STRTAB, {AT_TEXTS}},
+			       {DT_FLAGS, {DF_SYMBOLIC}},
+			       {DT_NULL, {0}}};
 
 	(void)state;
 	memset(file, 0, sizeof(file));

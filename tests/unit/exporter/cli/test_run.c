@@ -21,10 +21,13 @@ static void test_preload_is_in_front_and_once(void **state)
 	(void)state;
 	same_and_free(run_preload("/l/libtagalong.so", NULL), "/l/libtagalong.so");
 	same_and_free(run_preload("/l/libtagalong.so", ""), "/l/libtagalong.so");
-	same_and_free(run_preload("/l/libtagalong.so", "/a.so:b.so c.so"), "/l/libtagalong.so:/a.so:b.so:c.so");
+	same_and_free(run_preload("/l/libtagalong.so", "/a.so:b.so c.so"),
+		      "/l/libtagalong.so:/a.so:b.so:c.so");
 	same_and_free(run_preload("/l/libtagalong.so", "/a.so:/l/libtagalong.so"), "/l/libtagalong.so:/a.so");
-	same_and_free(run_preload("/l/libtagalong.so", "libtagalong.so /old/libtagalong.so::"), "/l/libtagalong.so");
-	same_and_free(run_preload("/l/libtagalong.so", "/x/notlibtagalong.so"), "/l/libtagalong.so:/x/notlibtagalong.so");
+	same_and_free(run_preload("/l/libtagalong.so", "libtagalong.so /old/libtagalong.so::"),
+		      "/l/libtagalong.so");
+	same_and_free(run_preload("/l/libtagalong.so", "/x/notlibtagalong.so"),
+		      "/l/libtagalong.so:/x/notlibtagalong.so");
 	same_and_free(run_preload("/l/my.so", "/l/my.so:/l/my.so2"), "/l/my.so:/l/my.so2");
 }
 
@@ -66,7 +69,8 @@ static void test_stats_sum_up(void **state)
 {
 	(void)state;
 	sums_up("\n", "no spans: no process took part");
-	sums_up("pid=1 exe=a spans=1 exported=1 dropped=0 failed=0 dest=/tmp/x\n", "1 span from 1 process to /tmp/x (0 dropped)");
+	sums_up("pid=1 exe=a spans=1 exported=1 dropped=0 failed=0 dest=/tmp/x\n",
+		"1 span from 1 process to /tmp/x (0 dropped)");
 	sums_up("pid=1 exe=a spans=4 exported=4 dropped=0 failed=0 dest=/tmp/x\n"
 		"pid=2 exe=b spans=0 exported=0 dropped=0 failed=0 dest=/tmp/x\n"
 		"pid=3 exe=c spans=8 exported=8 dropped=2 failed=0 dest=/tmp/x\n",
@@ -76,7 +80,8 @@ static void test_stats_sum_up(void **state)
 	sums_up("pid=1 exe=a spans=5 exported=10 dropped=0 failed=0 dest=console\n"
 		"pid=2 exe=a spans=1 exported=1 dropped=0 failed=0 dest=/x\n",
 		"6 spans from 2 processes to console and /x (0 dropped)");
-	sums_up("pid=1 exe=a spans=0 exported=0 dropped=0 failed=0 dest=/tmp/x\n", "0 spans from 1 process to /tmp/x (0 dropped)");
+	sums_up("pid=1 exe=a spans=0 exported=0 dropped=0 failed=0 dest=/tmp/x\n",
+		"0 spans from 1 process to /tmp/x (0 dropped)");
 }
 
 static void test_stats_ignore_what_is_no_line_of_theirs(void **state)

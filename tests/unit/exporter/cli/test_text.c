@@ -23,9 +23,9 @@ static void test_escape_makes_controls_visible(void **state)
 	(void)state;
 	shows("a\033[31mb", 7, "a\\x1b[31mb");
 	shows("\n\t\r\0\x7f", 5, "\\n\\t\\r\\x00\\x7f");
-	shows("\xc2\x9b", 2, "\\x9b");              /* CSI in one character */
-	shows("\xe2\x80\xae", 3, "\\u202e");        /* right-to-left override */
-	shows("\xf3\xa0\x80\x81", 4, "\\ue0001");   /* a tag, invisible */
+	shows("\xc2\x9b", 2, "\\x9b");            /* CSI in one character */
+	shows("\xe2\x80\xae", 3, "\\u202e");      /* right-to-left override */
+	shows("\xf3\xa0\x80\x81", 4, "\\ue0001"); /* a tag, invisible */
 	shows("gr\xc3\xbc\xc3\x9f", 6, "gr\xc3\xbc\xc3\x9f");
 }
 
@@ -34,7 +34,7 @@ static void test_escape_shows_broken_utf8_as_bytes(void **state)
 	(void)state;
 	shows("\xff", 1, "\\xff");
 	shows("\xc3", 1, "\\xc3");
-	shows("\xc0\xaf", 2, "\\xc0\\xaf");         /* overlong */
+	shows("\xc0\xaf", 2, "\\xc0\\xaf");          /* overlong */
 	shows("\xed\xa0\x80", 3, "\\xed\\xa0\\x80"); /* a surrogate */
 	shows("\xf5\x80\x80\x80", 4, "\\xf5\\x80\\x80\\x80");
 }

@@ -38,12 +38,17 @@ static void feed(const char *line)
 }
 
 /* A line with one span; `more` is put behind its name. */
-static void span(unsigned id, unsigned parent, unsigned long long from, unsigned long long to, const char *more)
+static void span(unsigned id, unsigned parent, unsigned long long from, unsigned long long to,
+		 const char *more)
 {
-	char *line = cli_join("{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":"
-			      "{\"stringValue\":\"svc\"}}]},\"scopeSpans\":[{\"spans\":[{\"traceId\":\"" TRACE "\",\"spanId\":"
-			      "\"%016x\",\"parentSpanId\":\"%016x\",\"startTimeUnixNano\":\"%llu\",\"endTimeUnixNano\":\"%llu\","
-			      "\"name\":\"s%u\"%s}]}]}]}", id, parent, from, to, id, more);
+	char *line = cli_join(
+		"{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":"
+		"{\"stringValue\":\"svc\"}}]},\"scopeSpans\":[{\"spans\":[{\"traceId\":\"" TRACE
+		"\",\"spanId\":"
+		"\"%016x\",\"parentSpanId\":\"%016x\",\"startTimeUnixNano\":\"%llu\",\"endTimeUnixNano\":\"%"
+		"llu\","
+		"\"name\":\"s%u\"%s}]}]}]}",
+		id, parent, from, to, id, more);
 	feed(line);
 	free(line);
 }
@@ -201,8 +206,10 @@ static void test_all_spans_at_one_instant_have_a_bar(void **state)
 static void test_errors_and_detail_are_shown(void **state)
 {
 	(void)state;
-	span(1, 0, 100, 200, ",\"kind\":3,\"status\":{\"code\":2},\"attributes\":[{\"key\":\"url.full\",\"value\":"
-	     "{\"stringValue\":\"http://h/p\"}},{\"key\":\"http.response.status_code\",\"value\":{\"intValue\":\"503\"}},"
+	span(1, 0, 100, 200,
+	     ",\"kind\":3,\"status\":{\"code\":2},\"attributes\":[{\"key\":\"url.full\",\"value\":"
+	     "{\"stringValue\":\"http://h/"
+	     "p\"}},{\"key\":\"http.response.status_code\",\"value\":{\"intValue\":\"503\"}},"
 	     "{\"key\":\"error.type\",\"value\":{\"stringValue\":\"503\"}},"
 	     "{\"key\":\"tagalong.parent.ambiguous\",\"value\":{\"boolValue\":true}}]");
 	view_build(&all);
@@ -219,9 +226,11 @@ static void test_errors_and_detail_are_shown(void **state)
 static void test_text_of_the_file_is_escaped(void **state)
 {
 	(void)state;
-	feed("{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":"
+	feed("{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{"
+	     "\"stringValue\":"
 	     "\"s\\u001b]0;x\\u0007\"}}]},\"scopeSpans\":[{\"spans\":[{\"traceId\":\"" TRACE "\",\"spanId\":"
-	     "\"0000000000000001\",\"startTimeUnixNano\":5,\"endTimeUnixNano\":6,\"name\":\"n\\u0000\\u009b\",\"attributes\":"
+	     "\"0000000000000001\",\"startTimeUnixNano\":5,\"endTimeUnixNano\":6,\"name\":"
+	     "\"n\\u0000\\u009b\",\"attributes\":"
 	     "[{\"key\":\"url.path\",\"value\":{\"stringValue\":\"/\\u001b[2J\"}}],"
 	     "\"status\":{\"message\":\"m\\u001b\"}}]}]}]}");
 	view_build(&all);
@@ -238,14 +247,27 @@ static void test_text_of_the_file_is_escaped(void **state)
 static void test_bad_input_is_counted_and_skipped(void **state)
 {
 	static const char *const lines[] = {
-		"{", "nonsense", "[]", "{}", "17", "null", "\"x\"", "{\"resourceMetrics\":[]}", "{\"resourceSpans\":{}}",
-		"{\"resourceSpans\":[7]}", "{\"resourceSpans\":[{\"scopeSpans\":7}]}",
+		"{",
+		"nonsense",
+		"[]",
+		"{}",
+		"17",
+		"null",
+		"\"x\"",
+		"{\"resourceMetrics\":[]}",
+		"{\"resourceSpans\":{}}",
+		"{\"resourceSpans\":[7]}",
+		"{\"resourceSpans\":[{\"scopeSpans\":7}]}",
 		"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[7]}]}]}",
-		"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"" TRACE "\",\"spanId\":\"0000000000000000\"}]}]}]}",
-		"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"" TRACE "\",\"spanId\":\"0000000000000001\"}]}]}]}",
-		"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"" TRACE "\",\"spanId\":\"0000000000000001\","
+		"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"" TRACE
+		"\",\"spanId\":\"0000000000000000\"}]}]}]}",
+		"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"" TRACE
+		"\",\"spanId\":\"0000000000000001\"}]}]}]}",
+		"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"" TRACE
+		"\",\"spanId\":\"0000000000000001\","
 		"\"startTimeUnixNano\":\"99999999999999999999999\"}]}]}]}",
-		"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"" TRACE "\",\"spanId\":\"0000000000000001\","
+		"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"" TRACE
+		"\",\"spanId\":\"0000000000000001\","
 		"\"startTimeUnixNano\":-5}]}]}]}",
 	};
 
@@ -262,10 +284,13 @@ static void test_bad_input_is_counted_and_skipped(void **state)
 
 static void other_trace(unsigned id, unsigned long long length, const char *service, unsigned code)
 {
-	char *line = cli_join("{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":"
-			      "{\"stringValue\":\"%s\"}}]},\"scopeSpans\":[{\"spans\":[{\"traceId\":\"%032x\",\"spanId\":\"%016x\","
-			      "\"startTimeUnixNano\":\"%u\",\"endTimeUnixNano\":\"%llu\",\"name\":\"n\",\"status\":{\"code\":%u}}]}]}]}",
-			      service, id, id, 1000 + id, 1000 + id + length, code);
+	char *line = cli_join(
+		"{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":"
+		"{\"stringValue\":\"%s\"}}]},\"scopeSpans\":[{\"spans\":[{\"traceId\":\"%032x\",\"spanId\":"
+		"\"%016x\","
+		"\"startTimeUnixNano\":\"%u\",\"endTimeUnixNano\":\"%llu\",\"name\":\"n\",\"status\":{"
+		"\"code\":%u}}]}]}]}",
+		service, id, id, 1000 + id, 1000 + id + length, code);
 	feed(line);
 	free(line);
 }
