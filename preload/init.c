@@ -1,11 +1,12 @@
 /* init.c - the composition root: the one place that knows hooks, exporter and mechanism by name.
  *
  * The constructor reads the environment, finds the real functions and maps the tables; it starts no thread,
- * reads nothing from /proc and opens nothing. Hooks called before it ends, or after the destructor began, are
+ * reads nothing from /proc and opens nothing. Hooks called before it ends, or after the exit handler ran, are
  * plain calls. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
@@ -130,6 +131,12 @@ static bool flush(int timeout_ms)
 	return exporter_flush(timeout_ms);
 }
 
+static void retire(int timeout_ms)
+{
+	if (running && hook_same_process())
+		exporter_shutdown(timeout_ms);
+}
+
 static bool make_tables(void)
 {
 	return span_init(config.max_spans) &&
@@ -137,6 +144,21 @@ static bool make_tables(void)
 	       conn_init(config.max_connections, registry_protocols) &&
 	       queue_open(config.queue_bytes,
 			  config.bsp_max_queue_size == UINT32_MAX ? 0 : config.bsp_max_queue_size);
+}
+
+/* Registered with libc before the program's own constructors ran, so it is called after all exit handlers and
+ * destructors, with the exit code, be it exit()'s or main's. (A destructor of ours would run among the others',
+ * and never learn the code.) The object stays mapped (-z nodelete). */
+static void tagalong_stop(int status, void *arg)
+{
+	int saved = errno;
+	(void)arg;
+	if (running && hook_same_process()) {
+		process_span_end(status & 0xff);
+		exporter_shutdown((int)config.exit_timeout);
+	}
+	__atomic_store_n(&hooks_live, false, __ATOMIC_RELEASE);
+	errno = saved;
 }
 
 static void start(const char *own_path)
@@ -154,9 +176,12 @@ static void start(const char *own_path)
 	ownfd_is = exporter_owns_fd;
 	ownfd_move = exporter_move_fd;
 	process_flush = flush;
+	process_retire = retire;
+	process_forked = fork_child;
 	queue_set_waker(exporter_wake);
 	read_process_context();
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	on_exit(tagalong_stop, NULL);
 	running = true;
 	process_span_begin();
 	/* Standard descriptors may be sockets that somebody else accepted (inetd). */
@@ -180,17 +205,5 @@ __attribute__((constructor)) static void tagalong_start(void)
 		else
 			start(own_path);
 	}
-	errno = saved;
-}
-
-__attribute__((destructor)) static void tagalong_stop(void)
-{
-	int saved = errno;
-	if (running && hook_same_process()) {
-		process_span_end(-1);
-		exporter_shutdown((int)config.exit_timeout);
-	}
-	/* Later destructors still use sockets: plainly. */
-	__atomic_store_n(&hooks_live, false, __ATOMIC_RELEASE);
 	errno = saved;
 }
