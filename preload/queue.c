@@ -1,0 +1,188 @@
+/* queue.c - a ring of records: writers reserve with a compare-and-swap, fill, then publish.
+ *
+ * Positions count bytes and only grow. A record is an 8-byte header {length, kind | READY} and its payload, padded to 8;
+ * it never wraps: where the end of the ring is too near, a filler record takes the rest. The reader zeroes what it
+ * gives back, so that a header that is not READY yet reads as 0. */
+#include "preload/queue.h"
+
+#include <stdatomic.h>
+
+#include "preload/counters.h"
+#include "preload/sys.h"
+
+#define READY 0x80000000u
+#define FILLER 0x7fu
+#define HEADER 8u
+#define PADDED(n) (((n) + 7) & ~(size_t)7)
+
+static char *ring;
+static size_t capacity;
+static uint32_t most_records;
+static _Atomic uint64_t head;    /* next byte to reserve */
+static _Atomic uint64_t tail;    /* oldest byte not given back */
+static _Atomic uint32_t records;
+static _Atomic bool closed;
+static void (*wake)(void);
+
+bool queue_open(size_t bytes, uint32_t max_records)
+{
+	size_t size = 65536;
+	while (size < bytes && size < (size_t)1 << 30)
+		size *= 2;
+	ring = sys_map(size);
+	capacity = ring ? size : 0;
+	most_records = max_records;
+	return ring != NULL;
+}
+
+static _Atomic uint64_t *header_at(uint64_t position)
+{
+	return (_Atomic uint64_t *)(void *)(ring + (position & (capacity - 1)));
+}
+
+static void publish(uint64_t position, uint32_t length, uint32_t kind)
+{
+	atomic_store_explicit(header_at(position), (uint64_t)(kind | READY) << 32 | length, memory_order_release);
+}
+
+/* Room for `need` bytes in one piece; false when there is none. */
+static bool reserve(size_t need, uint64_t *position)
+{
+	uint64_t at = atomic_load_explicit(&head, memory_order_relaxed);
+	for (;;) {
+		size_t to_end = capacity - (size_t)(at & (capacity - 1));
+		size_t skip = to_end < need ? to_end : 0;
+		if (at + skip + need - atomic_load_explicit(&tail, memory_order_acquire) > capacity)
+			return false;
+		if (!atomic_compare_exchange_weak_explicit(&head, &at, at + skip + need, memory_order_relaxed,
+							   memory_order_relaxed))
+			continue;
+		if (skip)
+			publish(at, (uint32_t)(skip - HEADER), FILLER);
+		*position = at + skip;
+		return true;
+	}
+}
+
+bool queue_put(enum record_kind kind, const struct bytes *parts, size_t count)
+{
+	size_t length = 0;
+	uint64_t position;
+
+	for (size_t i = 0; i < count; i++)
+		length += parts[i].len;
+	if (atomic_load_explicit(&closed, memory_order_relaxed)) {
+		count_one(spans_after_shutdown);
+		return false;
+	}
+	if (length > capacity / 4 ||
+	    (most_records && atomic_load_explicit(&records, memory_order_relaxed) >= most_records) ||
+	    !reserve(HEADER + PADDED(length), &position)) {
+		count_one(spans_queue_full);
+		return false;
+	}
+	char *to = (char *)header_at(position) + HEADER;
+	for (size_t i = 0; i < count; i++) {
+		if (parts[i].len)
+			memcpy(to, parts[i].ptr, parts[i].len);
+		to += parts[i].len;
+	}
+	atomic_fetch_add_explicit(&records, 1, memory_order_relaxed);
+	publish(position, (uint32_t)length, kind);
+	if (wake)
+		wake();
+	return true;
+}
+
+uint32_t queue_records(void)
+{
+	return atomic_load_explicit(&records, memory_order_relaxed);
+}
+
+size_t queue_used(void)
+{
+	return (size_t)(atomic_load_explicit(&head, memory_order_relaxed) -
+			atomic_load_explicit(&tail, memory_order_relaxed));
+}
+
+size_t queue_capacity(void)
+{
+	return capacity;
+}
+
+static uint32_t length_of(uint64_t header)
+{
+	return (uint32_t)header;
+}
+
+static bool is_filler(uint64_t header)
+{
+	return ((uint32_t)(header >> 32) & ~READY) == FILLER;
+}
+
+size_t queue_peek(struct queue_record *out, size_t max, size_t max_bytes)
+{
+	uint64_t at = atomic_load_explicit(&tail, memory_order_relaxed);
+	size_t found = 0, bytes = 0;
+
+	while (found < max && at != atomic_load_explicit(&head, memory_order_acquire)) {
+		uint64_t header = atomic_load_explicit(header_at(at), memory_order_acquire);
+		if (header == 0)
+			break;
+		if (!is_filler(header)) {
+			bytes += length_of(header);
+			if (found && bytes > max_bytes)
+				break;
+			out[found].kind = (enum record_kind)((uint32_t)(header >> 32) & ~READY);
+			out[found++].payload = (struct bytes){(char *)header_at(at) + HEADER, length_of(header)};
+		}
+		at += HEADER + PADDED(length_of(header));
+	}
+	return found;
+}
+
+void queue_release(size_t count)
+{
+	uint64_t at = atomic_load_explicit(&tail, memory_order_relaxed);
+	while (count > 0) {
+		uint64_t header = atomic_load_explicit(header_at(at), memory_order_acquire);
+		size_t size = HEADER + PADDED(length_of(header));
+		if (header == 0)
+			break;
+		if (!is_filler(header)) {
+			count--;
+			atomic_fetch_sub_explicit(&records, 1, memory_order_relaxed);
+		}
+		memset((char *)header_at(at), 0, size);
+		at += size;
+		atomic_store_explicit(&tail, at, memory_order_release);
+	}
+}
+
+void queue_set_waker(void (*waker)(void))
+{
+	wake = waker;
+}
+
+void queue_close(void)
+{
+	atomic_store(&closed, true);
+}
+
+void queue_forked(void)
+{
+	if (!ring)
+		return;
+	/* A fresh mapping: the parent's pages are not touched, and a half-filled record is gone. */
+	char *fresh = sys_map(capacity);
+	if (fresh) {
+		sys_unmap(ring, capacity);
+		ring = fresh;
+	} else {
+		memset(ring, 0, capacity);
+	}
+	atomic_store(&head, 0);
+	atomic_store(&tail, 0);
+	atomic_store(&records, 0);
+	atomic_store(&closed, false);
+}
