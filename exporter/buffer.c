@@ -1,0 +1,109 @@
+#include "exporter/buffer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KEEP ((size_t)1 << 20)
+
+bool buffer_reserve(struct buffer *buffer, size_t more)
+{
+	if (buffer->failed)
+		return false;
+	if (buffer->cap - buffer->len >= more)
+		return true;
+	size_t cap = buffer->cap ? buffer->cap : 1024;
+	while (cap - buffer->len < more)
+		cap *= 2;
+	char *data = realloc(buffer->data, cap);
+	if (!data) {
+		buffer->failed = true;
+		return false;
+	}
+	buffer->data = data;
+	buffer->cap = cap;
+	return true;
+}
+
+void buffer_add(struct buffer *buffer, const void *data, size_t len)
+{
+	if (len == 0 || !buffer_reserve(buffer, len))
+		return;
+	memcpy(buffer->data + buffer->len, data, len);
+	buffer->len += len;
+}
+
+void buffer_text(struct buffer *buffer, const char *text)
+{
+	buffer_add(buffer, text, strlen(text));
+}
+
+void buffer_byte(struct buffer *buffer, uint8_t byte)
+{
+	buffer_add(buffer, &byte, 1);
+}
+
+void buffer_unsigned(struct buffer *buffer, uint64_t value)
+{
+	char digits[24];
+	size_t at = sizeof(digits);
+	do {
+		digits[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	buffer_add(buffer, digits + at, sizeof(digits) - at);
+}
+
+void buffer_number(struct buffer *buffer, int64_t value)
+{
+	if (value < 0) {
+		buffer_byte(buffer, '-');
+		buffer_unsigned(buffer, 0 - (uint64_t)value);
+	} else {
+		buffer_unsigned(buffer, (uint64_t)value);
+	}
+}
+
+void buffer_varint(struct buffer *buffer, uint64_t value)
+{
+	uint8_t out[10];
+	size_t n = 0;
+	while (value >= 0x80) {
+		out[n++] = (uint8_t)(value | 0x80);
+		value >>= 7;
+	}
+	out[n++] = (uint8_t)value;
+	buffer_add(buffer, out, n);
+}
+
+void buffer_field(struct buffer *buffer, uint8_t tag, struct bytes value)
+{
+	buffer_byte(buffer, tag);
+	buffer_varint(buffer, value.len);
+	buffer_add(buffer, value.ptr, value.len);
+}
+
+void buffer_hex(struct buffer *buffer, const void *data, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *byte = data;
+	if (!buffer_reserve(buffer, 2 * len))
+		return;
+	for (size_t i = 0; i < len; i++) {
+		buffer->data[buffer->len++] = digits[byte[i] >> 4];
+		buffer->data[buffer->len++] = digits[byte[i] & 15];
+	}
+}
+
+void buffer_clear(struct buffer *buffer)
+{
+	if (buffer->cap > KEEP)
+		buffer_free(buffer);
+	buffer->len = 0;
+	buffer->failed = false;
+}
+
+void buffer_free(struct buffer *buffer)
+{
+	free(buffer->data);
+	*buffer = (struct buffer){0};
+}

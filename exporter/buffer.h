@@ -1,0 +1,34 @@
+/* buffer.h - bytes that grow. The exporter's thread only: allocates. A buffer that could not grow is marked
+ * `failed` and ignores what follows; whoever uses the result looks once. */
+#ifndef TAGALONG_BUFFER_H
+#define TAGALONG_BUFFER_H
+
+#include <stdint.h>
+
+#include "preload/bytes.h"
+
+struct buffer {
+	char *data;
+	size_t len, cap;
+	bool failed;
+};
+
+bool buffer_reserve(struct buffer *buffer, size_t more);
+void buffer_add(struct buffer *buffer, const void *data, size_t len);
+void buffer_text(struct buffer *buffer, const char *text);
+void buffer_byte(struct buffer *buffer, uint8_t byte);
+void buffer_number(struct buffer *buffer, int64_t value);
+void buffer_unsigned(struct buffer *buffer, uint64_t value);
+void buffer_varint(struct buffer *buffer, uint64_t value);
+/* A protobuf field of wire type 2: tag, length, bytes. */
+void buffer_field(struct buffer *buffer, uint8_t tag, struct bytes value);
+void buffer_hex(struct buffer *buffer, const void *data, size_t len);
+void buffer_clear(struct buffer *buffer); /* keeps the memory, unless it grew beyond 1 MiB */
+void buffer_free(struct buffer *buffer);
+
+static inline struct bytes buffer_bytes(const struct buffer *buffer)
+{
+	return (struct bytes){buffer->data, buffer->len};
+}
+
+#endif

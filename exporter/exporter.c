@@ -1,0 +1,346 @@
+/* exporter.c - the thread: sleeps until there is work, takes batches out, hands them to the transports.
+ *
+ * `state` is the one word that writers look at and the thread sleeps on:
+ *
+ *	NONE     no thread: the first span starts it
+ *	IDLE     nothing queued: sleeps without a time-out; a span makes it GATHER
+ *	GATHER   something is queued: sleeps until the batch delay is over
+ *	OPEN     the same, and long enough since the last export that a full batch may end the wait
+ *	WORK     exporting
+ *	STOPPED  shut down */
+#include "exporter/exporter.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "exporter/metrics.h"
+#include "exporter/ownfds.h"
+#include "exporter/stats.h"
+#include "exporter/transport.h"
+#include "preload/clock.h"
+#include "preload/counters.h"
+#include "preload/hook.h"
+#include "preload/sys.h"
+#include "preload/thread.h"
+
+enum { NONE, IDLE, GATHER, OPEN, WORK, STOPPED };
+
+#define STACK_SIZE ((size_t)256 << 10)
+#define MOST_RECORDS 1024
+#define MOST_BYTES ((size_t)4 << 20)
+#define REST_NS 200000000u /* between exports under load: a handful of wake-ups a second */
+
+static _Atomic uint32_t state;
+static _Atomic uint32_t flush_wanted, flush_done; /* tickets; futex words */
+static _Atomic bool ending;
+static _Atomic uint64_t end_deadline = UINT64_MAX;
+static const struct transport *transports[5];
+static size_t transport_count;
+static uint32_t batch_size, half_records;
+static size_t half_bytes;
+static uint64_t metrics_due;
+static bool metrics_wanted;
+
+void exporter_init(void)
+{
+	static const struct transport *const all[] = {&transport_otlp, &transport_file, &transport_stdout,
+						      &transport_console};
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if ((config.traces_exporters | config.metrics_exporters) & all[i]->kind)
+			transports[transport_count++] = all[i];
+	metrics_wanted = config.metrics_exporters != 0;
+	batch_size = config.bsp_max_export_batch_size;
+	if (batch_size > MOST_RECORDS)
+		batch_size = MOST_RECORDS;
+	half_bytes = queue_capacity() / 2;
+	half_records = config.bsp_max_queue_size == UINT32_MAX || config.bsp_max_queue_size == 0
+			       ? UINT32_MAX
+			       : (config.bsp_max_queue_size + 1) / 2;
+}
+
+/* --- the host's side ----------------------------------------------------------------------------------------- */
+
+static void *run(void *arg);
+
+static bool start_thread(void)
+{
+	static void *create;
+	pthread_attr_t attributes;
+	pthread_t id;
+	sigset_t all, before;
+	bool done = false;
+
+	if (!create && !hook_resolve(&create, "pthread_create"))
+		return false;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (pthread_attr_init(&attributes) == 0) {
+		pthread_attr_setstacksize(&attributes, STACK_SIZE);
+		pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+		done = ((__typeof__(&pthread_create))create)(&id, &attributes, run, NULL) == 0;
+		pthread_attr_destroy(&attributes);
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return done;
+}
+
+static bool queue_is_due(void)
+{
+	return queue_used() >= half_bytes || queue_records() >= half_records;
+}
+
+__attribute__((noinline)) static void wake_slowly(uint32_t seen)
+{
+	int saved = errno;
+	if (seen == NONE) {
+		if (transport_count && atomic_compare_exchange_strong(&state, &seen, GATHER) && !start_thread())
+			atomic_store(&state, STOPPED);
+	} else if (seen == IDLE) {
+		if (atomic_compare_exchange_strong(&state, &seen, GATHER))
+			sys_futex_wake(&state, 1);
+	} else if (atomic_compare_exchange_strong(&state, &seen, WORK)) {
+		sys_futex_wake(&state, 1);
+	}
+	errno = saved;
+}
+
+void exporter_wake(void)
+{
+	uint32_t seen = atomic_load_explicit(&state, memory_order_acquire);
+	if (seen == WORK || seen == STOPPED)
+		return;
+	if (seen == GATHER && !queue_is_due())
+		return;
+	if (seen == OPEN && queue_records() < batch_size && !queue_is_due())
+		return;
+	wake_slowly(seen);
+}
+
+static struct timespec time_of(uint64_t monotonic)
+{
+	return (struct timespec){(time_t)(monotonic / 1000000000u), (long)(monotonic % 1000000000u)};
+}
+
+static bool wait_for_ticket(uint32_t ticket, uint64_t deadline)
+{
+	struct timespec until = time_of(deadline);
+	for (;;) {
+		uint32_t done = atomic_load(&flush_done);
+		if ((int32_t)(done - ticket) >= 0)
+			return true;
+		if (sys_futex_wait(&flush_done, done, &until) == -ETIMEDOUT)
+			return (int32_t)(atomic_load(&flush_done) - ticket) >= 0;
+	}
+}
+
+bool exporter_flush(int timeout_ms)
+{
+	uint32_t seen = atomic_load(&state);
+	if (thread.own || seen == NONE || seen == STOPPED)
+		return !thread.own && queue_records() == 0;
+	if (queue_records() == 0 && seen != WORK && !atomic_load(&ending))
+		return true;
+	uint32_t ticket = atomic_fetch_add(&flush_wanted, 1) + 1;
+	sys_futex_wake(&flush_wanted, INT32_MAX);
+	if (seen != WORK && atomic_exchange(&state, WORK) != WORK)
+		sys_futex_wake(&state, 1);
+	return wait_for_ticket(ticket, clock_now() + (uint64_t)timeout_ms * 1000000u);
+}
+
+void exporter_shutdown(int timeout_ms)
+{
+	static _Atomic bool once;
+	if (atomic_exchange(&once, true))
+		return;
+	atomic_store(&end_deadline, clock_now() + (uint64_t)timeout_ms * 1000000u);
+	atomic_store(&ending, true);
+	uint32_t seen = atomic_load(&state);
+	bool used = seen != NONE && seen != STOPPED;
+	if (used && (queue_records() || seen == WORK || metrics_wanted))
+		exporter_flush(timeout_ms);
+	queue_close();
+	atomic_store(&state, STOPPED);
+	stats_write();
+}
+
+void exporter_fork_prepare(void)
+{
+}
+
+void exporter_fork_parent(void)
+{
+}
+
+void exporter_fork_child(void)
+{
+	ownfds_close_all();
+	atomic_store(&state, NONE);
+	atomic_store(&flush_wanted, 0);
+	atomic_store(&flush_done, 0);
+	atomic_store(&ending, false);
+	atomic_store(&end_deadline, UINT64_MAX);
+	for (int i = 0; i < COUNTER_COUNT; i++)
+		atomic_store(&counters[i], 0);
+}
+
+bool exporter_owns_fd(int fd)
+{
+	return ownfds_is(fd);
+}
+
+void exporter_move_fd(int fd)
+{
+	ownfds_move(fd);
+}
+
+/* --- the thread ------------------------------------------------------------------------------------------------ */
+
+bool exporter_ending(void)
+{
+	return atomic_load(&ending);
+}
+
+uint64_t exporter_deadline(void)
+{
+	return atomic_load(&end_deadline);
+}
+
+bool exporter_pause(uint64_t ms)
+{
+	uint64_t until = clock_now() + ms * 1000000u;
+	struct timespec deadline = time_of(until);
+	uint32_t wanted = atomic_load(&flush_wanted);
+	if (atomic_load(&ending))
+		return false;
+	while (clock_now() < until) {
+		if (sys_futex_wait(&flush_wanted, wanted, &deadline) == -ETIMEDOUT)
+			return true;
+		if (atomic_load(&flush_wanted) != wanted)
+			return false;
+	}
+	return true;
+}
+
+/* True: the batch is done with, one way or the other. False: it stays in the queue for the next time. */
+static bool hand_over(const struct batch *batch)
+{
+	bool keep = false;
+	unsigned receivers = 0;
+	for (size_t i = 0; i < transport_count; i++) {
+		if (!(config.traces_exporters & transports[i]->kind))
+			continue;
+		receivers++;
+		if (transports[i]->spans(batch) == POSTPONED)
+			keep = true;
+	}
+	/* With a second destination that has taken it, keeping it would mean sending it there twice. */
+	if (keep && (receivers > 1 || atomic_load(&ending))) {
+		count_add(spans_export_failed, batch->count);
+		keep = false;
+	}
+	return !keep;
+}
+
+/* False: a destination is out of reach, the rest stays. */
+static bool export_queue(void)
+{
+	static struct queue_record records[MOST_RECORDS];
+	struct batch batch = {.records = records};
+	while ((batch.count = queue_peek(records, batch_size, MOST_BYTES)) > 0) {
+		if (!hand_over(&batch))
+			return false;
+		queue_release(batch.count);
+	}
+	return true;
+}
+
+static void export_metrics(void)
+{
+	if (!metrics_wanted || !metrics_changed())
+		return;
+	uint64_t now = clock_now();
+	if (!atomic_load(&ending) && now < metrics_due)
+		return;
+	for (size_t i = 0; i < transport_count; i++)
+		if (config.metrics_exporters & transports[i]->kind)
+			transports[i]->metrics();
+	metrics_exported();
+	metrics_due = now + (uint64_t)config.metric_export_interval * 1000000u;
+}
+
+static void sleep_until(uint32_t expected, uint64_t deadline)
+{
+	struct timespec until = time_of(deadline);
+	while (atomic_load(&state) == expected)
+		if (sys_futex_wait(&state, expected, deadline == UINT64_MAX ? NULL : &until) == -ETIMEDOUT)
+			return;
+}
+
+/* Waits until an export is due. */
+static void wait_for_work(uint64_t last_export, bool postponed)
+{
+	uint32_t expected = WORK;
+	uint64_t delay = (uint64_t)config.bsp_schedule_delay * 1000000u;
+
+	if (queue_records() == 0) {
+		/* What is queued between the look and the change is seen by its writer as IDLE, or by us. */
+		atomic_store(&state, IDLE);
+		if (queue_records() == 0) {
+			bool quiet = !metrics_wanted || !metrics_changed();
+			sleep_until(IDLE, quiet ? UINT64_MAX : metrics_due);
+		}
+		expected = IDLE;
+		if (atomic_compare_exchange_strong(&state, &expected, GATHER) && queue_records() == 0)
+			return; /* the counters' time has come */
+	} else {
+		atomic_compare_exchange_strong(&state, &expected, GATHER);
+	}
+	uint64_t now = clock_now(), due = now + delay;
+	if (!postponed && now < last_export + REST_NS && last_export + REST_NS < due)
+		sleep_until(GATHER, last_export + REST_NS);
+	expected = GATHER;
+	if (!postponed && !atomic_compare_exchange_strong(&state, &expected, OPEN))
+		return;
+	if (!queue_is_due() || postponed)
+		sleep_until(postponed ? GATHER : OPEN, due);
+}
+
+static void answer_flushes(uint32_t ticket)
+{
+	atomic_store(&flush_done, ticket);
+	sys_futex_wake(&flush_done, INT32_MAX);
+}
+
+static void *run(void *arg)
+{
+	uint64_t last_export = 0;
+	bool postponed = false;
+
+	(void)arg;
+	thread_mark_own();
+	prctl(PR_SET_NAME, "tagalong");
+	otlp_start();
+	metrics_start();
+	metrics_due = clock_now() + (uint64_t)config.metric_export_interval * 1000000u;
+	for (size_t i = 0; i < transport_count; i++)
+		transports[i]->start();
+	while (atomic_load(&state) != STOPPED) {
+		if (atomic_load(&flush_wanted) == atomic_load(&flush_done))
+			wait_for_work(last_export, postponed);
+		if (atomic_load(&state) == STOPPED)
+			break;
+		atomic_store(&state, WORK);
+		uint32_t ticket = atomic_load(&flush_wanted);
+		clock_adjust();
+		postponed = !export_queue();
+		export_metrics();
+		last_export = clock_now();
+		answer_flushes(ticket);
+	}
+	return NULL;
+}

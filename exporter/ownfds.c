@@ -1,0 +1,106 @@
+#include "exporter/ownfds.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "preload/counters.h"
+#include "preload/sys.h"
+
+struct own {
+	_Atomic int fd; /* fd + 1; 0: empty */
+	dev_t device;
+	ino_t inode;
+};
+
+static struct own own[OWNFDS_MAX];
+
+/* fstat is no system call of sys.h's: newfstatat with an empty path, past every hook. */
+static bool identity(int fd, dev_t *device, ino_t *inode)
+{
+	struct stat info;
+	int saved = errno;
+	memset(&info, 0, sizeof(info));
+	long result = syscall(SYS_fstat, fd, &info);
+	errno = saved;
+	*device = info.st_dev;
+	*inode = info.st_ino;
+	return result == 0;
+}
+
+int ownfds_add(int fd)
+{
+	if (fd < 0)
+		return -1;
+	fd = sys_fd_high(fd);
+	sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
+	for (int slot = 0; slot < OWNFDS_MAX; slot++) {
+		if (atomic_load(&own[slot].fd))
+			continue;
+		identity(fd, &own[slot].device, &own[slot].inode);
+		atomic_store(&own[slot].fd, fd + 1);
+		return slot;
+	}
+	sys_close(fd);
+	return -1;
+}
+
+int ownfds_fd(int slot)
+{
+	return slot < 0 ? -1 : atomic_load_explicit(&own[slot].fd, memory_order_relaxed) - 1;
+}
+
+void ownfds_drop(int slot)
+{
+	if (slot < 0)
+		return;
+	int fd = atomic_exchange(&own[slot].fd, 0) - 1;
+	if (fd >= 0)
+		sys_close(fd);
+}
+
+bool ownfds_intact(int slot)
+{
+	dev_t device;
+	ino_t inode;
+	int fd = ownfds_fd(slot);
+	if (fd < 0)
+		return false;
+	if (identity(fd, &device, &inode) && device == own[slot].device && inode == own[slot].inode)
+		return true;
+	/* The number is the host's now, or nobody's: not ours to close. */
+	atomic_store(&own[slot].fd, 0);
+	count_one(fds_rescued);
+	return false;
+}
+
+bool ownfds_is(int fd)
+{
+	for (int slot = 0; slot < OWNFDS_MAX; slot++)
+		if (atomic_load_explicit(&own[slot].fd, memory_order_relaxed) == fd + 1)
+			return fd >= 0;
+	return false;
+}
+
+void ownfds_move(int fd)
+{
+	for (int slot = 0; slot < OWNFDS_MAX; slot++) {
+		if (atomic_load(&own[slot].fd) != fd + 1)
+			continue;
+		long copy = sys_fcntl(fd, F_DUPFD_CLOEXEC, fd > 64 ? fd - 32 : fd + 1);
+		if (copy == fd || copy < 0)
+			copy = sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		atomic_store(&own[slot].fd, copy < 0 ? 0 : (int)copy + 1);
+		sys_close(fd);
+	}
+}
+
+void ownfds_close_all(void)
+{
+	for (int slot = 0; slot < OWNFDS_MAX; slot++)
+		ownfds_drop(slot);
+}
