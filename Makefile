@@ -40,7 +40,7 @@ CLI_OBJ := $(call obj,$(CLI_SRC))
 all: $(BUILD)/libtagalong.so $(BUILD)/tagalong
 
 $(BUILD)/libtagalong.so: $(LIB_OBJ) $(BUILD)/exports.map
-	$(CC) -shared $(LDFLAGS) -Wl,-soname,libtagalong.so -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,--exclude-libs,ALL \
+	$(CC) -shared $(LDFLAGS) -static-libgcc -Wl,-soname,libtagalong.so -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,--exclude-libs,ALL \
 		-Wl,--version-script=$(BUILD)/exports.map $(if $(SAN),,-Wl,-z,defs) -o $@ $(LIB_OBJ) $(STATIC_LIBS)
 
 $(BUILD)/tagalong: $(CLI_OBJ)
