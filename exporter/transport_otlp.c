@@ -178,6 +178,8 @@ static bool is_retryable(int status)
 
 static void say_reachable(struct signal *signal, bool reached)
 {
+	if (signal == &metrics) /* counters are no reason to shout */
+		return;
 	if (!reached && !signal->unreachable)
 		log_warn("export", "%s cannot be reached: %s are kept as far as the queue goes", signal->config->url,
 			 signal->what);
@@ -253,7 +255,7 @@ static struct attempt_end send_with_retries(struct signal *signal, struct bytes 
 			return end;
 		}
 		/* No use waiting here for a receiver that is not there: the queue keeps what it can. */
-		if (end.result == HTTP_BROKEN || (signal->unreachable && !answered))
+		if (end.result == HTTP_BROKEN || signal == &metrics || (signal->unreachable && !answered))
 			return end;
 		uint64_t wait = wait_ms(attempt, response, answered);
 		if (clock_now() + wait * 1000000u >= limit || attempt + 1 == ATTEMPTS)
@@ -329,15 +331,11 @@ static enum delivery send_spans(const struct batch *batch)
 
 static enum delivery send_metrics(void)
 {
-	if (!metrics.config->usable || metrics.off || metrics.unreachable)
+	if (!metrics.config->usable || metrics.off)
 		return REFUSED;
 	buffer_clear(&body);
 	otlp_metrics(&body, is_json(&metrics));
-	metrics.unreachable = true; /* one attempt, and silence about it: counters are no reason to wait or to shout */
-	enum delivery delivery = deliver(&metrics, 0);
-	if (delivery == DELIVERED)
-		metrics.unreachable = false;
-	return delivery;
+	return deliver(&metrics, 0);
 }
 
 static void stop(void)
