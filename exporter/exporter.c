@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #include "exporter/metrics.h"
 #include "exporter/ownfds.h"
@@ -63,7 +62,8 @@ void exporter_init(void)
 			       : (config.bsp_max_queue_size + 1) / 2;
 }
 
-/* --- the host's side ----------------------------------------------------------------------------------------- */
+/* --- the host's side
+ * ----------------------------------------------------------------------------------------- */
 
 static void *run(void *arg);
 
@@ -98,7 +98,8 @@ __attribute__((noinline)) static void wake_slowly(uint32_t seen)
 {
 	int saved = errno;
 	if (seen == NONE) {
-		if (transport_count && atomic_compare_exchange_strong(&state, &seen, GATHER) && !start_thread())
+		if (transport_count && atomic_compare_exchange_strong(&state, &seen, GATHER) &&
+		    !start_thread())
 			atomic_store(&state, STOPPED);
 	} else if (seen == IDLE) {
 		if (atomic_compare_exchange_strong(&state, &seen, GATHER))
@@ -198,7 +199,8 @@ void exporter_move_fd(int fd)
 	ownfds_move(fd);
 }
 
-/* --- the thread ------------------------------------------------------------------------------------------------ */
+/* --- the thread
+ * ------------------------------------------------------------------------------------------------ */
 
 bool exporter_ending(void)
 {
@@ -323,7 +325,7 @@ static void *run(void *arg)
 
 	(void)arg;
 	thread_mark_own();
-	prctl(PR_SET_NAME, "tagalong");
+	sys_thread_name("tagalong");
 	otlp_start();
 	metrics_start();
 	metrics_due = clock_now() + (uint64_t)config.metric_export_interval * 1000000u;

@@ -35,9 +35,11 @@ static bool wait_for(int fd, short events, uint64_t deadline)
 	}
 }
 
-/* --- connecting ------------------------------------------------------------------------------------------ */
+/* --- connecting ------------------------------------------------------------------------------------------
+ */
 
-static bool connect_to(struct http_client *client, const struct sockaddr *address, socklen_t len, uint64_t deadline)
+static bool connect_to(struct http_client *client, const struct sockaddr *address, socklen_t len,
+		       uint64_t deadline)
 {
 	int fd = (int)sys_socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int one = 1, error = 0;
@@ -99,7 +101,8 @@ static bool connect_name(struct http_client *client, uint64_t deadline)
 static bool connect_host(struct http_client *client, uint64_t deadline)
 {
 	if (strcmp(client->host, "localhost") == 0)
-		return connect_numeric(client, "127.0.0.1", deadline) || connect_numeric(client, "::1", deadline);
+		return connect_numeric(client, "127.0.0.1", deadline) ||
+		       connect_numeric(client, "::1", deadline);
 	if (is_numeric(client->host))
 		return connect_numeric(client, client->host, deadline);
 	return connect_name(client, deadline);
@@ -111,13 +114,15 @@ void http_close(struct http_client *client)
 	client->slot = -1;
 }
 
-/* --- sending ---------------------------------------------------------------------------------------------- */
+/* --- sending ----------------------------------------------------------------------------------------------
+ */
 
 static bool send_all(struct http_client *client, struct bytes head, struct bytes body, uint64_t deadline)
 {
 	size_t done = 0, total = head.len + body.len;
 	while (done < total) {
-		struct bytes part = done < head.len ? bytes_from(head, done) : bytes_from(body, done - head.len);
+		struct bytes part =
+			done < head.len ? bytes_from(head, done) : bytes_from(body, done - head.len);
 		int flags = MSG_NOSIGNAL | (done < head.len && body.len ? MSG_MORE : 0);
 		int fd = ownfds_fd(client->slot);
 		long sent = sys_send(fd, part.ptr, part.len, flags);
@@ -131,7 +136,8 @@ static bool send_all(struct http_client *client, struct bytes head, struct bytes
 	return true;
 }
 
-/* --- the answer --------------------------------------------------------------------------------------------- */
+/* --- the answer
+ * --------------------------------------------------------------------------------------------- */
 
 struct reader {
 	struct http_client *client;
@@ -203,7 +209,9 @@ static bool parse_size(struct bytes text, unsigned base, size_t *out)
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
 		char c = bytes_lower(text.ptr[i]);
-		unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10) : 99;
+		unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+				 : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+							: 99;
 		if (digit >= base)
 			return false;
 		value = value * base + digit;
@@ -258,7 +266,8 @@ static bool read_fields(struct reader *reader, struct http_response *response, s
 		else if (field_is(name, "content-encoding"))
 			response->gzip = bytes_equal_nocase(value, BYTES("gzip"));
 		else if (field_is(name, "retry-after"))
-			response->retry_after = http_retry_after(value, (int64_t)(clock_wall(clock_now()) / 1000000000u));
+			response->retry_after =
+				http_retry_after(value, (int64_t)(clock_wall(clock_now()) / 1000000000u));
 	}
 	return false;
 }
@@ -310,8 +319,8 @@ static enum http_result attempt(struct http_client *client, struct bytes head, s
 		return left_ms(deadline) ? HTTP_UNREACHABLE : HTTP_TIMEOUT;
 	}
 	bool whole = read_answer(&reader, response);
-	enum http_result result = whole ? HTTP_DONE
-				  : reader.timed_out ? HTTP_TIMEOUT
+	enum http_result result = whole                               ? HTTP_DONE
+				  : reader.timed_out                  ? HTTP_TIMEOUT
 				  : reader.too_large || reader.in.len ? HTTP_BROKEN
 								      : HTTP_UNREACHABLE;
 	buffer_free(&reader.in);
@@ -320,8 +329,8 @@ static enum http_result attempt(struct http_client *client, struct bytes head, s
 	return result;
 }
 
-enum http_result http_post(struct http_client *client, struct bytes head, struct bytes body, uint64_t deadline,
-			   struct http_response *response)
+enum http_result http_post(struct http_client *client, struct bytes head, struct bytes body,
+			   uint64_t deadline, struct http_response *response)
 {
 	bool kept = client->slot >= 0 && ownfds_intact(client->slot);
 	if (!kept)
@@ -357,11 +366,13 @@ int64_t http_retry_after(struct bytes value, int64_t unix_now)
 		return -1;
 	memcpy(text, value.ptr, value.len);
 	text[value.len] = '\0';
-	if (sscanf(text, "%*3s, %2d %3s %4d %2d:%2d:%2d GMT", &day, month, &year, &hour, &minute, &second) != 6)
+	if (sscanf(text, "%*3s, %2d %3s %4d %2d:%2d:%2d GMT", &day, month, &year, &hour, &minute, &second) !=
+	    6)
 		return -1;
 	const char *at = strlen(month) == 3 ? strstr(months, month) : NULL;
 	if (!at || (at - months) % 3)
 		return -1;
-	int64_t when = days_of(year, (int)(at - months) / 3 + 1, day) * 86400 + hour * 3600 + minute * 60 + second;
+	int64_t when =
+		days_of(year, (int)(at - months) / 3 + 1, day) * 86400 + hour * 3600 + minute * 60 + second;
 	return when > unix_now ? (when - unix_now) * 1000 : 0;
 }

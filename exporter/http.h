@@ -1,5 +1,5 @@
-/* http.h - just enough of an HTTP/1.1 client to post to a collector. The exporter's thread only; raw system calls
- * throughout, so that none of it is traced. Source: RFC 9112, OTLP 1.x "OTLP/HTTP". */
+/* http.h - just enough of an HTTP/1.1 client to post to a collector. The exporter's thread only; raw system
+ * calls throughout, so that none of it is traced. Source: RFC 9112, OTLP 1.x "OTLP/HTTP". */
 #ifndef TAGALONG_EXPORTER_HTTP_H
 #define TAGALONG_EXPORTER_HTTP_H
 
@@ -30,10 +30,10 @@ enum http_result {
 	HTTP_BROKEN, /* an answer that is none, or is too large */
 };
 
-/* Sends head and body (head ends with its empty line), waits for the answer until `deadline` (monotonic ns). A kept
- * connection that the server has closed meanwhile is made anew once. */
-enum http_result http_post(struct http_client *client, struct bytes head, struct bytes body, uint64_t deadline,
-			   struct http_response *response);
+/* Sends head and body (head ends with its empty line), waits for the answer until `deadline` (monotonic ns).
+ * A kept connection that the server has closed meanwhile is made anew once. */
+enum http_result http_post(struct http_client *client, struct bytes head, struct bytes body,
+			   uint64_t deadline, struct http_response *response);
 void http_close(struct http_client *client);
 
 /* "120" or an HTTP-date, as ms from now; -1: neither. */

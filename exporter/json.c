@@ -69,7 +69,8 @@ static void base64(struct buffer *out, const ProtobufCBinaryData *data)
 	buffer_byte(out, '"');
 	for (size_t i = 0; i < data->len; i += 3) {
 		size_t left = data->len - i;
-		uint32_t v = (uint32_t)data->data[i] << 16 | (left > 1 ? (uint32_t)data->data[i + 1] << 8 : 0) |
+		uint32_t v = (uint32_t)data->data[i] << 16 |
+			     (left > 1 ? (uint32_t)data->data[i + 1] << 8 : 0) |
 			     (left > 2 ? data->data[i + 2] : 0);
 		char quad[4] = {digits[v >> 18], digits[v >> 12 & 63], left > 1 ? digits[v >> 6 & 63] : '=',
 				left > 2 ? digits[v & 63] : '='};
@@ -96,7 +97,8 @@ static void number(struct buffer *out, double value)
 
 static bool is_id(const char *name)
 {
-	return strcmp(name, "trace_id") == 0 || strcmp(name, "span_id") == 0 || strcmp(name, "parent_span_id") == 0;
+	return strcmp(name, "trace_id") == 0 || strcmp(name, "span_id") == 0 ||
+	       strcmp(name, "parent_span_id") == 0;
 }
 
 static void value(struct buffer *out, const ProtobufCFieldDescriptor *field, const void *at)
@@ -187,7 +189,8 @@ static size_t element_size(const ProtobufCFieldDescriptor *field)
 	}
 }
 
-static void repeated(struct buffer *out, const ProtobufCFieldDescriptor *field, const char *elements, size_t count)
+static void repeated(struct buffer *out, const ProtobufCFieldDescriptor *field, const char *elements,
+		     size_t count)
 {
 	buffer_byte(out, '[');
 	for (size_t i = 0; i < count; i++) {
@@ -229,7 +232,9 @@ void json_message(struct buffer *out, const ProtobufCMessage *message)
 			repeated(out, field, *(char *const *)at, count);
 		} else {
 			bool oneof = field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF;
-			uint32_t chosen = oneof ? *(const uint32_t *)(const void *)(base + field->quantifier_offset) : 0;
+			uint32_t chosen =
+				oneof ? *(const uint32_t *)(const void *)(base + field->quantifier_offset)
+				      : 0;
 			if (oneof ? chosen != field->id : is_default(field, at))
 				continue;
 			key(out, field->name, first);

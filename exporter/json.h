@@ -6,9 +6,9 @@
 
 #include "exporter/buffer.h"
 
-/* Appends the message as one JSON object without line breaks. Field names in lowerCamelCase, trace and span ids
- * in hex, other bytes in base64, 64-bit numbers as strings, enums as numbers; fields with default values are
- * left out. Never writes invalid UTF-8 (U+FFFD takes its place). */
+/* Appends the message as one JSON object without line breaks. Field names in lowerCamelCase, trace and span
+ * ids in hex, other bytes in base64, 64-bit numbers as strings, enums as numbers; fields with default values
+ * are left out. Never writes invalid UTF-8 (U+FFFD takes its place). */
 void json_message(struct buffer *out, const ProtobufCMessage *message);
 void json_string(struct buffer *out, struct bytes text);
 

@@ -70,7 +70,8 @@ static Otlp__NumberDataPoint *point(int64_t value, const char *key, const char *
 	if (component) {
 		point->attributes[point->n_attributes++] =
 			pair("otel.component.name", "batching_span_processor/0");
-		point->attributes[point->n_attributes++] = pair("otel.component.type", "batching_span_processor");
+		point->attributes[point->n_attributes++] =
+			pair("otel.component.type", "batching_span_processor");
 	}
 	return point;
 }
@@ -110,13 +111,15 @@ void metrics_encode(Otlp__ScopeMetrics *into)
 	for (int i = 0; i < COUNTER_COUNT; i++) {
 		bool fresh = i == 0 || strcmp(rows[i].metric, rows[i - 1].metric) != 0;
 		if (fresh)
-			into->metrics[into->n_metrics++] = metric(rows[i].metric, rows[i].help, rows[i].unit, true);
+			into->metrics[into->n_metrics++] =
+				metric(rows[i].metric, rows[i].help, rows[i].unit, true);
 		Otlp__Sum *sum = into->metrics[into->n_metrics - 1]->sum;
 		sum->data_points[sum->n_data_points++] =
 			point((int64_t)atomic_load_explicit(&counters[i], memory_order_relaxed), rows[i].key,
 			      rows[i].value, is_component(rows[i].metric));
 	}
-	into->metrics[into->n_metrics++] = gauge("otel.sdk.processor.span.queue.size", "spans in the queue", queue_records());
+	into->metrics[into->n_metrics++] =
+		gauge("otel.sdk.processor.span.queue.size", "spans in the queue", queue_records());
 	into->metrics[into->n_metrics++] =
 		gauge("tagalong.queue.bytes", "bytes of the queue in use", (int64_t)queue_used());
 }

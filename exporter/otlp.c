@@ -93,10 +93,12 @@ void otlp_json(struct buffer *out, const struct batch *batch)
 		json_message(out, &span->base);
 		otlp__span__free_unpacked(span, NULL);
 	}
-	buffer_text(out, "],\"schemaUrl\":\"" RESOURCE_SCHEMA "\"}],\"schemaUrl\":\"" RESOURCE_SCHEMA "\"}]}");
+	buffer_text(out,
+		    "],\"schemaUrl\":\"" RESOURCE_SCHEMA "\"}],\"schemaUrl\":\"" RESOURCE_SCHEMA "\"}]}");
 }
 
-/* --- metrics: the envelope as above, around what metrics.c encodes ----------------------------------------- */
+/* --- metrics: the envelope as above, around what metrics.c encodes -----------------------------------------
+ */
 
 void otlp_metrics(struct buffer *out, bool json)
 {
@@ -110,7 +112,8 @@ void otlp_metrics(struct buffer *out, bool json)
 	data.n_resource_metrics = 1;
 	resource_metrics.scope_metrics = &one_scope;
 	resource_metrics.n_scope_metrics = 1;
-	resource_metrics.resource = otlp__resource__unpack(NULL, resource.len, (const uint8_t *)resource.data);
+	resource_metrics.resource =
+		otlp__resource__unpack(NULL, resource.len, (const uint8_t *)resource.data);
 	scope_metrics.scope = otlp__scope__unpack(NULL, scope.len, (const uint8_t *)scope.data);
 	metrics_encode(&scope_metrics);
 	if (json) {

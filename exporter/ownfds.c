@@ -1,12 +1,9 @@
 #include "exporter/ownfds.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "preload/counters.h"
 #include "preload/sys.h"
@@ -19,14 +16,11 @@ struct own {
 
 static struct own own[OWNFDS_MAX];
 
-/* fstat is no system call of sys.h's: newfstatat with an empty path, past every hook. */
 static bool identity(int fd, dev_t *device, ino_t *inode)
 {
 	struct stat info;
-	int saved = errno;
 	memset(&info, 0, sizeof(info));
-	long result = syscall(SYS_fstat, fd, &info);
-	errno = saved;
+	long result = sys_fstat(fd, &info);
 	*device = info.st_dev;
 	*inode = info.st_ino;
 	return result == 0;

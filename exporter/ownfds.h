@@ -1,7 +1,7 @@
 /* ownfds.h - the exporter's descriptors: high, close-on-exec, known to the hooks, reopened when lost.
  *
- * A slot is read anew at each use: the host's dup2 may have moved what is in it. Slots are written by the exporter's
- * thread, by fork handlers and by ownfds_move(); read by any thread. */
+ * A slot is read anew at each use: the host's dup2 may have moved what is in it. Slots are written by the
+ * exporter's thread, by fork handlers and by ownfds_move(); read by any thread. */
 #ifndef TAGALONG_OWNFDS_H
 #define TAGALONG_OWNFDS_H
 
@@ -9,9 +9,9 @@
 
 #define OWNFDS_MAX 8
 
-int ownfds_add(int fd);      /* moves it high; answers its slot, or -1 (fd closed) */
-int ownfds_fd(int slot);     /* -1: empty */
-void ownfds_drop(int slot);  /* closes it */
+int ownfds_add(int fd);       /* moves it high; answers its slot, or -1 (fd closed) */
+int ownfds_fd(int slot);      /* -1: empty */
+void ownfds_drop(int slot);   /* closes it */
 bool ownfds_intact(int slot); /* is it still what was added? If not it is forgotten and counted, not closed */
 bool ownfds_is(int fd);
 void ownfds_move(int fd);

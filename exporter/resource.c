@@ -110,8 +110,10 @@ static void add_service(struct set *set)
 	if (sys_getrandom(r, sizeof(r)) == (long)sizeof(r)) {
 		r[6] = (uint8_t)((r[6] & 0x0f) | 0x40);
 		r[8] = (uint8_t)((r[8] & 0x3f) | 0x80);
-		snprintf(uuid, sizeof(uuid), "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", r[0],
-			 r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13], r[14], r[15]);
+		snprintf(uuid, sizeof(uuid),
+			 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", r[0], r[1],
+			 r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12], r[13], r[14],
+			 r[15]);
 		add(set, "service.instance.id", bytes_of(uuid));
 	}
 	add(set, "telemetry.sdk.name", BYTES("tagalong"));
@@ -143,8 +145,8 @@ static void add_creation_time(struct set *set)
 	time_t second = (time_t)(boot + ticks / hertz);
 	if (!gmtime_r(&second, &tm))
 		return;
-	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		 tm.tm_hour, tm.tm_min, tm.tm_sec, (long)(ticks % hertz) * 1000 / hertz);
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", tm.tm_year + 1900, tm.tm_mon + 1,
+		 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (long)(ticks % hertz) * 1000 / hertz);
 	add(set, "process.creation.time", bytes_of(text));
 }
 
@@ -189,8 +191,8 @@ static void add_host(struct set *set)
 {
 	static const struct {
 		const char *machine, *arch;
-	} names[] = {{"x86_64", "amd64"}, {"aarch64", "arm64"}, {"armv7l", "arm32"}, {"i686", "x86"},
-		     {"ppc64le", "ppc64"}, {"s390x", "s390x"}};
+	} names[] = {{"x86_64", "amd64"}, {"aarch64", "arm64"}, {"armv7l", "arm32"},
+		     {"i686", "x86"},     {"ppc64le", "ppc64"}, {"s390x", "s390x"}};
 	struct utsname uts;
 	char id[80];
 
@@ -210,7 +212,8 @@ static void add_host(struct set *set)
 static struct bytes unquote(struct bytes value)
 {
 	value = bytes_trim(value);
-	if (value.len >= 2 && (value.ptr[0] == '"' || value.ptr[0] == '\'') && value.ptr[value.len - 1] == value.ptr[0])
+	if (value.len >= 2 && (value.ptr[0] == '"' || value.ptr[0] == '\'') &&
+	    value.ptr[value.len - 1] == value.ptr[0])
 		return (struct bytes){value.ptr + 1, value.len - 2};
 	return value;
 }

@@ -1,4 +1,5 @@
-/* resource.h - who we are (otel.md 5.13), encoded once per process. The exporter's thread only: reads /proc. */
+/* resource.h - who we are (otel.md 5.13), encoded once per process. The exporter's thread only: reads /proc.
+ */
 #ifndef TAGALONG_RESOURCE_H
 #define TAGALONG_RESOURCE_H
 

@@ -24,10 +24,12 @@ void stats_write(void)
 	char line[1600];
 	if (!config.stats_path || count_get(spans_started_sampled) + count_get(spans_started_dropped) == 0)
 		return;
-	uint64_t dropped = count_get(spans_queue_full) + count_get(spans_after_shutdown) + count_get(spans_no_slot);
-	uint64_t failed = count_get(spans_refused) + count_get(spans_export_failed) + count_get(spans_export_timeout) +
-			  count_get(spans_too_large);
-	int len = log_format(line, sizeof(line), "pid=%ld exe=%s spans=%llu exported=%llu dropped=%llu failed=%llu dest=%s\n",
+	uint64_t dropped =
+		count_get(spans_queue_full) + count_get(spans_after_shutdown) + count_get(spans_no_slot);
+	uint64_t failed = count_get(spans_refused) + count_get(spans_export_failed) +
+			  count_get(spans_export_timeout) + count_get(spans_too_large);
+	int len = log_format(line, sizeof(line),
+			     "pid=%ld exe=%s spans=%llu exported=%llu dropped=%llu failed=%llu dest=%s\n",
 			     sys_getpid(), resource_executable(), (unsigned long long)count_get(spans_queued),
 			     (unsigned long long)count_get(spans_exported), (unsigned long long)dropped,
 			     (unsigned long long)failed, destination());

@@ -7,7 +7,7 @@
 
 enum delivery {
 	DELIVERED,
-	REFUSED,  /* counted by the transport: not to be sent again */
+	REFUSED,   /* counted by the transport: not to be sent again */
 	POSTPONED, /* the destination cannot be reached now: the batch may be kept */
 };
 
@@ -17,14 +17,14 @@ struct transport {
 	void (*start)(void);
 	enum delivery (*spans)(const struct batch *batch);
 	enum delivery (*metrics)(void);
-	void (*stop)(void);   /* gives descriptors and memory back */
+	void (*stop)(void);         /* gives descriptors and memory back */
 	const char *(*where)(void); /* for the statistics line */
 };
 
 extern const struct transport transport_otlp, transport_file, transport_stdout, transport_console;
 
-/* exporter.c, for transports that wait: sleeps up to ms, less when a flush or the end is asked for. False: it was
- * cut short, and no further waiting is wanted. */
+/* exporter.c, for transports that wait: sleeps up to ms, less when a flush or the end is asked for. False: it
+ * was cut short, and no further waiting is wanted. */
 bool exporter_pause(uint64_t ms);
 bool exporter_ending(void);
 /* When the process must be through with exporting (monotonic ns); UINT64_MAX as long as it is not ending. */

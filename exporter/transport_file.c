@@ -139,7 +139,8 @@ const struct transport transport_stdout = {
 	.where = stdout_where,
 };
 
-/* --- console: one line a span ------------------------------------------------------------------------------ */
+/* --- console: one line a span ------------------------------------------------------------------------------
+ */
 
 static void put_attribute(struct buffer *out, const Otlp__KeyValue *pair)
 {

@@ -61,7 +61,8 @@ static void add_user_headers(struct buffer *out, const char *text)
 			continue;
 		if (equals == item.len || name.len == 0 || bytes_find(name, ' ') < name.len ||
 		    bytes_find(name, ':') < name.len) {
-			log_warn("export", "an item of OTEL_EXPORTER_OTLP_HEADERS is not key=value: left out");
+			log_warn("export",
+				 "an item of OTEL_EXPORTER_OTLP_HEADERS is not key=value: left out");
 			continue;
 		}
 		buffer_add(out, name.ptr, name.len);
@@ -91,8 +92,8 @@ static void prepare(struct signal *signal, const struct config_otlp *otlp)
 	buffer_text(out, otlp->host);
 	buffer_text(out, v6 ? "]:" : ":");
 	buffer_unsigned(out, otlp->port);
-	buffer_text(out, "\r\nUser-Agent: tagalong/" TAGALONG_VERSION " OTel-OTLP-Exporter-C/" TAGALONG_VERSION
-			 "\r\nContent-Type: application/");
+	buffer_text(out, "\r\nUser-Agent: tagalong/" TAGALONG_VERSION
+			 " OTel-OTLP-Exporter-C/" TAGALONG_VERSION "\r\nContent-Type: application/");
 	buffer_text(out, is_json(signal) ? "json\r\n" : "x-protobuf\r\n");
 	if (otlp->gzip)
 		buffer_text(out, "Content-Encoding: gzip\r\n");
@@ -181,8 +182,8 @@ static void say_reachable(struct signal *signal, bool reached)
 	if (signal == &metrics) /* counters are no reason to shout */
 		return;
 	if (!reached && !signal->unreachable)
-		log_warn("export", "%s cannot be reached: %s are kept as far as the queue goes", signal->config->url,
-			 signal->what);
+		log_warn("export", "%s cannot be reached: %s are kept as far as the queue goes",
+			 signal->config->url, signal->what);
 	if (reached && signal->unreachable)
 		log_warn("export", "%s is back", signal->config->url);
 	signal->unreachable = !reached;
@@ -194,9 +195,11 @@ static void log_refusal(const struct signal *signal, struct http_response *respo
 	if (response->gzip)
 		inflate_body(&response->body);
 	if (!is_json(signal) && response->body.len)
-		status = otlp__rpc_status__unpack(NULL, response->body.len, (const uint8_t *)response->body.data);
+		status = otlp__rpc_status__unpack(NULL, response->body.len,
+						  (const uint8_t *)response->body.data);
 	if (status && status->message[0])
-		log_warn("export", "%s answered %d: %s", signal->config->url, response->status, status->message);
+		log_warn("export", "%s answered %d: %s", signal->config->url, response->status,
+			 status->message);
 	else
 		log_warn("export", "%s answered %d: %.*s", signal->config->url, response->status,
 			 (int)(response->body.len < 200 ? response->body.len : 200),
@@ -219,13 +222,16 @@ static uint64_t rejected_items(const struct signal *signal, struct http_response
 		if (at)
 			rejected = strtoull(at + 16 + (at[16] == '"'), NULL, 10);
 	} else if (response->body.len) {
-		Otlp__ExportResponse *answer =
-			otlp__export_response__unpack(NULL, response->body.len, (const uint8_t *)response->body.data);
+		Otlp__ExportResponse *answer = otlp__export_response__unpack(
+			NULL, response->body.len, (const uint8_t *)response->body.data);
 		if (answer && answer->partial_success) {
-			rejected = answer->partial_success->rejected > 0 ? (uint64_t)answer->partial_success->rejected : 0;
+			rejected = answer->partial_success->rejected > 0
+					   ? (uint64_t)answer->partial_success->rejected
+					   : 0;
 			if (rejected || answer->partial_success->error_message[0])
-				log_warn("export", "%s took %s but for %lu: %s", signal->config->url, signal->what,
-					 (unsigned long)rejected, answer->partial_success->error_message);
+				log_warn("export", "%s took %s but for %lu: %s", signal->config->url,
+					 signal->what, (unsigned long)rejected,
+					 answer->partial_success->error_message);
 		}
 		if (answer)
 			otlp__export_response__free_unpacked(answer, NULL);

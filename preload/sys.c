@@ -4,6 +4,7 @@
 #include <linux/futex.h>
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -204,4 +205,14 @@ bool sys_is_socket(int fd)
 	int type;
 	socklen_t size = sizeof(type);
 	return sys_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+}
+
+long sys_fstat(int fd, struct stat *info)
+{
+	CALL(SYS_fstat, fd, info);
+}
+
+long sys_thread_name(const char *name)
+{
+	CALL(SYS_prctl, PR_SET_NAME, name);
 }

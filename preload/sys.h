@@ -46,5 +46,8 @@ void sys_unmap(void *ptr, size_t size);
 /* Moves fd to a high number (close-on-exec), closing the low one; returns the new one, or fd itself. */
 int sys_fd_high(int fd);
 bool sys_is_socket(int fd);
+struct stat;
+long sys_fstat(int fd, struct stat *info);
+long sys_thread_name(const char *name); /* of the calling thread */
 
 #endif

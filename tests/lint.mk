@@ -1,0 +1,29 @@
+# make lint: what the compiler does not know of our rules. make lint-selftest: each lint can fail.
+LINT_OBJ := $(call obj,$(PRELOAD_SRC) $(PROTOCOL_SRC) $(EXPORTER_SRC))
+FORMATTED := $(shell git ls-files 'preload/*.[ch]' 'hooks/*.[ch]' 'hooks/protocols/*.[ch]' 'exporter/*.[ch]' 2>/dev/null)
+
+.PHONY: lint lint-fast lint-selftest format tidy
+lint-fast: $(BUILD)/libtagalong.so $(LINT_OBJ)
+	@tests/lint/layers.sh
+	@tests/lint/exports.sh $(BUILD)/libtagalong.so
+	@tests/lint/selfcall.sh $(LINT_OBJ)
+	@tests/lint/sizes.sh
+	@tests/lint/words.sh
+
+lint: lint-fast tidy
+	@if command -v clang-format >/dev/null; then clang-format --dry-run -Werror $(FORMATTED); \
+	else echo "lint: clang-format is not installed: layout not checked"; fi
+	@echo "lint: clean"
+
+lint-selftest: $(BUILD)/libtagalong.so
+	@tests/lint/selftest.sh $(BUILD)
+
+format:
+	clang-format -i $(FORMATTED)
+
+# One file at a time, so that a finding names its file; settings in .clang-tidy.
+tidy: | $(PROTO_GEN)
+	@if command -v clang-tidy >/dev/null; then \
+	clang-tidy --quiet $(PRELOAD_SRC) $(PROTOCOL_SRC) $(HOOKS_SRC) $(EXPORTER_SRC) -- $(CPPFLAGS) -std=gnu11 2>$(BUILD)/tidy.err \
+	|| { cat $(BUILD)/tidy.err; exit 1; }; \
+	else echo "lint: clang-tidy is not installed: left out"; fi
