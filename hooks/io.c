@@ -94,8 +94,7 @@ static void write_abandoned(struct outgoing *out)
 	if (!out->conn)
 		return;
 	int saved = hook_enter();
-	atomic_store(&out->conn->lost, true);
-	atomic_fetch_sub(&out->conn->sending, 1);
+	conn_send_abandoned(out);
 	hook_leave(saved);
 }
 

@@ -124,7 +124,9 @@ struct outgoing {
 	uint8_t opaque; /* enum protocol_opaque seen ahead, 0: none */
 	uint32_t version;
 	uint32_t begun; /* conn->requests before */
-	void *saved;    /* the unfinished head's saved fields before */
+	void *saved;   /* the unfinished head's saved fields before */
+	bool stashed;  /* part of a head is in the connection's stash ... */
+	char *stash;   /* ... of which this is a copy; NULL: there was no room for one */
 	int edits;
 	struct outgoing_edit edit[OUTGOING_EDITS];
 	uint64_t state[PROTOCOL_STATE_MAX / 8];
@@ -141,6 +143,8 @@ size_t outgoing_callers(const struct outgoing *out, size_t sent);
 /* After it. sent: edited bytes that the kernel took (-1 and errno in error: none). Returns the caller's
  * bytes that went, or -1 when the call must fail (*error: the kernel's, or EAGAIN when only ours went). */
 ssize_t conn_sent(struct outgoing *out, ssize_t sent, int *error);
+/* The thread was cancelled in the real write: nobody knows what went. */
+void conn_send_abandoned(struct outgoing *out);
 /* Bytes that went out without passing through memory of ours (sendfile, splice). */
 void conn_sent_unseen(struct conn *conn, uint64_t count);
 

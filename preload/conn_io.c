@@ -205,6 +205,20 @@ static size_t iov_length(const struct iovec *iov, int iovcnt)
 	return total;
 }
 
+/* A header may be spread over several pieces of a writev; looked at in one, it can still be overwritten. */
+static void feed_in_one(struct outgoing *out, struct conn *conn, struct exchange_sink *sink)
+{
+	char *block = out->iovcnt > 1 && out->length <= BLOCK_SIZE ? block_take() : NULL;
+	struct iovec whole = {block, 0};
+
+	for (int i = 0; block && i < out->iovcnt; i++) {
+		memcpy(block + whole.iov_len, out->iov[i].iov_base, out->iov[i].iov_len);
+		whole.iov_len += out->iov[i].iov_len;
+	}
+	conn_feed(conn, HALF_REQUESTS, block ? &whole : out->iov, block ? 1 : out->iovcnt, out->length, sink);
+	block_give(block);
+}
+
 /* Lets the parser run ahead over what is about to be written, to learn where it may be edited. */
 static void look_ahead(struct outgoing *out, struct conn *conn)
 {
@@ -214,6 +228,10 @@ static void look_ahead(struct outgoing *out, struct conn *conn)
 	out->planned = true;
 	out->saved = last ? last->saved : NULL;
 	memcpy(out->state, conn->state, conn->protocol->state_size);
+	/* The parser may rearrange what it stashed of a cut head: kept as well, for the way back. */
+	out->stashed = conn->stash.block != NULL;
+	if (out->stashed && (out->stash = block_take()) != NULL)
+		memcpy(out->stash, conn->stash.block, PROTOCOL_STASH_SIZE);
 	if (conn->over_left) {
 		size_t take = conn->over_left < out->length ? conn->over_left : out->length;
 		out->edit[out->edits++] = (struct outgoing_edit){
@@ -223,7 +241,7 @@ static void look_ahead(struct outgoing *out, struct conn *conn)
 	}
 	conn_sink(&sink, conn);
 	sink.out = out;
-	conn_feed(conn, HALF_REQUESTS, out->iov, out->iovcnt, out->length, &sink);
+	feed_in_one(out, conn, &sink);
 	out->version = conn->version;
 }
 
@@ -235,6 +253,7 @@ bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *i
 	out->edits = 0;
 	out->planned = false;
 	out->opaque = 0;
+	out->stash = NULL;
 	atomic_fetch_add(&conn->sending, 1);
 	if (conn->mode == CONN_OPAQUE) {
 		span_ref current = activity_current();
@@ -378,7 +397,16 @@ static void step_back(struct outgoing *out, size_t callers)
 		conn_opaque(conn, OPAQUE_LOST, 0);
 		return;
 	}
+	if (out->stashed && !out->stash) {
+		conn_opaque(conn, OPAQUE_LOST, 0);
+		return;
+	}
 	memcpy(conn->state, out->state, conn->protocol->state_size);
+	if (out->stash) {
+		block_give(conn->stash.block);
+		conn->stash.block = out->stash;
+		out->stash = NULL;
+	}
 	struct span *last = exchange_last(conn);
 	if (last && last->exchange == out->begun)
 		last->saved = out->saved;
@@ -457,6 +485,14 @@ ssize_t conn_sent(struct outgoing *out, ssize_t sent, int *error)
 	} else if (conn->mode == CONN_FOLLOWED && sent > 0 && conn->role != ROLE_SERVER) {
 		atomic_store(&conn->lost, true); /* the lock could not be had before the write */
 	}
+	block_give(out->stash);
 	atomic_fetch_sub(&conn->sending, 1);
 	return result;
+}
+
+void conn_send_abandoned(struct outgoing *out)
+{
+	atomic_store(&out->conn->lost, true);
+	block_give(out->stash);
+	atomic_fetch_sub(&out->conn->sending, 1);
 }

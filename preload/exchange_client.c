@@ -83,6 +83,7 @@ void exchange_client_overwrite(struct exchange_sink *sink, struct span *span)
 		return;
 	for (uint32_t i = 0; i < sink->spots; i++)
 		overwrite(sink, span, i, &theirs);
+	sink->spots = 0; /* this may be asked again at the end of the feed */
 	if (!span->passed_on)
 		span->aside = true; /* cut in the middle of the id: goes out as it is */
 }
