@@ -69,6 +69,8 @@ uint32_t context_formats(void); /* mask */
 uint32_t context_field(struct bytes name);
 /* The same for an environment variable's name, in its normalised form (TRACEPARENT, X_B3_TRACEID). */
 uint32_t context_field_env(struct bytes name);
+/* A field's name as an environment variable's (otel.md 4.7), with a NUL. Its length; 0: cap is too small. */
+size_t context_env_name(struct bytes field_name, char *out, size_t cap);
 
 /* Collects fields of one carrier, in order of arrival. Text is borrowed until context_extract(). */
 #define EXTRACTION_FIELDS 24

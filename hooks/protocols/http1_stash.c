@@ -1,0 +1,224 @@
+/* http1_stash.c - heads that are cut between two feeds: what is worth keeping lives in the stash.
+ *
+ * The stash is a row of records, then the unfinished line. The connection may feed a copy of the state ahead
+ * and then the original again, and both write here: so nothing that was in use before a feed is overwritten
+ * during it, and records only grow behind the used part. */
+#include "hooks/protocols/http1.h"
+
+#define REQUESTS_SHARE 6144 /* both halves may be in the middle of a head at once */
+#define NAME_RESERVE 320    /* kept free of records, so that the next line's name can be told */
+
+struct record {
+	uint16_t size; /* of what follows */
+	uint16_t name_len;
+	uint8_t field;
+	bool captured;
+};
+
+static uint16_t region_start(const struct http1_run *run)
+{
+	return run->requests ? 0 : REQUESTS_SHARE;
+}
+
+static uint16_t region_end(const struct http1_run *run)
+{
+	return run->requests ? REQUESTS_SHARE : PROTOCOL_STASH_SIZE;
+}
+
+void http1_stash_begin(struct http1_run *run)
+{
+	struct http1_half *half = run->half;
+	uint16_t start = region_start(run), end = region_end(run);
+
+	if (run->busy_to == 0) {
+		half->from = start;
+		half->limit = end;
+	} else if (end - run->busy_to >= run->busy_from - start) {
+		half->from = run->busy_to;
+		half->limit = end;
+	} else {
+		half->from = start;
+		half->limit = run->busy_from;
+	}
+	half->used = half->from;
+	half->open = 0;
+}
+
+static char *block(const struct http1_run *run)
+{
+	return run->sink->stash ? run->sink->stash->block : NULL;
+}
+
+static bool in_stash(const struct http1_run *run, struct bytes text)
+{
+	const char *start = block(run);
+	return start && text.ptr >= start && text.ptr < start + PROTOCOL_STASH_SIZE;
+}
+
+char *http1_stash_open(const struct http1_run *run)
+{
+	return block(run) + run->half->used + sizeof(struct record);
+}
+
+bool http1_stash_load(struct http1_run *run)
+{
+	struct http1_half *half = run->half;
+	uint16_t at = half->from;
+
+	if (half->used == half->from && half->open == 0)
+		return true;
+	if (!block(run))
+		return false;
+	run->busy_from = half->from;
+	run->busy_to = (uint16_t)(half->used + (half->open ? sizeof(struct record) + half->open : 0));
+	while (at < half->used) {
+		struct record record;
+		memcpy(&record, block(run) + at, sizeof(record));
+		const char *text = block(run) + at + sizeof(record);
+		struct bytes name = {text, record.name_len};
+		struct bytes value = {text + record.name_len, (size_t)(record.size - record.name_len)};
+		value = bytes_trim(value);
+		if (record.field == HTTP1_START_LINE) {
+			run->message.method = name;
+			run->message.target = value;
+		} else {
+			http1_keep(&run->message, record.field, record.captured, name, value);
+		}
+		at = (uint16_t)(at + sizeof(record) + record.size);
+	}
+	return true;
+}
+
+static bool ensure(struct http1_run *run)
+{
+	struct protocol_stash *stash = run->sink->stash;
+	if (!stash)
+		return false;
+	return stash->block || (stash->take && stash->take(stash));
+}
+
+void http1_stash_append(struct http1_run *run, struct bytes text)
+{
+	struct http1_half *half = run->half;
+	size_t room = 0;
+
+	if (text.len == 0)
+		return;
+	if (!ensure(run)) {
+		half->overflow = true;
+		return;
+	}
+	size_t taken = half->used + sizeof(struct record) + half->open;
+	taken += half->phase == PHASE_NAME ? 0 : NAME_RESERVE;
+	if (taken < half->limit)
+		room = half->limit - taken;
+	if (text.len > room) {
+		half->overflow = true;
+		text.len = room;
+	}
+	memcpy(http1_stash_open(run) + half->open, text.ptr, text.len);
+	half->open = (uint16_t)(half->open + text.len);
+}
+
+void http1_stash_commit(struct http1_run *run, enum http1_field field, bool captured, bool keep)
+{
+	struct http1_half *half = run->half;
+	struct record record = {half->open, half->name_len, (uint8_t)field, captured};
+
+	if (half->open == 0)
+		return;
+	if (!keep) {
+		record.field = HTTP1_OTHER;
+		record.captured = false;
+	}
+	memcpy(block(run) + half->used, &record, sizeof(record));
+	uint16_t before = half->used;
+	half->used = (uint16_t)(half->used + sizeof(record) + half->open);
+	half->open = 0;
+	if (!keep) {
+		run->spare_from = before;
+		run->spare_to = half->used;
+	}
+}
+
+/* One record from text in this feed; cut when there is no room. */
+static bool save(struct http1_run *run, enum http1_field field, bool captured, struct bytes name,
+		 struct bytes value)
+{
+	struct http1_half *half = run->half;
+	size_t need = sizeof(struct record) + name.len + NAME_RESERVE;
+
+	if (in_stash(run, value.len ? value : name))
+		return true;
+	if (!ensure(run))
+		return false;
+	size_t room = half->limit - half->used;
+	if (room < need + (value.len < 16 ? value.len : 16)) {
+		half->cut++;
+		return true;
+	}
+	if (value.len > room - need) {
+		value.len = room - need;
+		half->cut++;
+	}
+	struct record record = {(uint16_t)(name.len + value.len), (uint16_t)name.len, (uint8_t)field, captured};
+	char *at = block(run) + half->used;
+	memcpy(at, &record, sizeof(record));
+	memcpy(at + sizeof(record), name.ptr, name.len);
+	if (value.len)
+		memcpy(at + sizeof(record) + name.len, value.ptr, value.len);
+	half->used = (uint16_t)(half->used + sizeof(record) + name.len + value.len);
+	return true;
+}
+
+static bool save_message(struct http1_run *run)
+{
+	struct http_message *m = &run->message;
+	const struct {
+		enum http1_field field;
+		const struct bytes *value;
+	} known[] = {
+		{HTTP1_HOST, &m->host},
+		{HTTP1_FORWARDED, &m->forwarded},
+		{HTTP1_FORWARDED_PROTO, &m->forwarded_proto},
+		{HTTP1_FORWARDED_HOST, &m->forwarded_host},
+		{HTTP1_FORWARDED_FOR, &m->forwarded_for},
+		{HTTP1_LOCATION, &m->location},
+		{HTTP1_USER_AGENT, &m->user_agent},
+	};
+
+	bool saved = true;
+
+	if (m->method.len && run->requests && run->half->step > STEP_TARGET)
+		saved = save(run, HTTP1_START_LINE, false, m->method, m->target);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && saved; i++)
+		if (known[i].value->len)
+			saved = save(run, known[i].field, false, BYTES_NONE, *known[i].value);
+	for (size_t i = 0; i < m->captures && saved; i++)
+		saved = save(run, HTTP1_OTHER, true, m->captured[i].name, m->captured[i].value);
+	return saved;
+}
+
+bool http1_stash_save(struct http1_run *run)
+{
+	struct http1_half *half = run->half;
+	bool in_line = half->phase == PHASE_NAME || half->phase == PHASE_VALUE ||
+		       (half->phase == PHASE_LINE && run->requests && half->step < STEP_VERSION);
+
+	if (half->open == 0 && !save_message(run))
+		return false;
+	if (in_line) {
+		if (!ensure(run))
+			return false;
+		if (half->phase == PHASE_VALUE && half->open == 0)
+			http1_stash_append(run, run->name);
+		if (half->phase != PHASE_VALUE || half->begun)
+			http1_stash_append(run, (struct bytes){run->in.ptr + run->mark, run->stop - run->mark});
+		if (half->overflow && half->phase != PHASE_VALUE && half->phase != PHASE_LINE)
+			return false; /* a name that cannot be told */
+	}
+	/* Still lent to the sink during the feed, and the last thing here: its room is free from the next on. */
+	if (run->spare_to && run->spare_to == half->used && half->open == 0)
+		half->used = run->spare_from;
+	return true;
+}
