@@ -2,6 +2,10 @@
 LINT_OBJ := $(call obj,$(PRELOAD_SRC) $(PROTOCOL_SRC) $(EXPORTER_SRC))
 FORMATTED := $(shell git ls-files 'preload/*.[ch]' 'hooks/*.[ch]' 'hooks/protocols/*.[ch]' 'exporter/*.[ch]' 2>/dev/null)
 
+.PHONY: readme
+readme:
+	@tests/lint/readme.sh --update
+
 .PHONY: lint lint-fast lint-selftest format tidy
 lint-fast: $(BUILD)/libtagalong.so $(LINT_OBJ)
 	@tests/lint/layers.sh
@@ -9,6 +13,7 @@ lint-fast: $(BUILD)/libtagalong.so $(LINT_OBJ)
 	@tests/lint/selfcall.sh $(LINT_OBJ)
 	@tests/lint/sizes.sh
 	@tests/lint/words.sh
+	@tests/lint/readme.sh
 
 lint: lint-fast tidy
 	@if command -v clang-format >/dev/null; then clang-format --dry-run -Werror $(FORMATTED); \
