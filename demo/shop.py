@@ -1,0 +1,32 @@
+"""shop PORT ORDERS_URL: the shop's pages, from Python's standard library alone."""
+import sys
+import urllib.error
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+ORDERS = sys.argv[2]
+
+
+class Shop(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        item = self.path.rsplit("/", 1)[-1]
+        try:
+            with urllib.request.urlopen(f"{ORDERS}/order/{item}", timeout=5) as answer:
+                status, body = 200, answer.read()
+        except urllib.error.HTTPError as error:
+            status, body = 502, error.read()
+        except OSError as error:
+            status, body = 502, f"{error}\n".encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Shop).serve_forever()
