@@ -1,0 +1,16 @@
+# make test: everything that must be true of a commit, within ten minutes on two cores.
+SUPPORT_BIN := $(BUILD)/support/sink
+SUPPORT_BIN += $(BUILD)/support/load
+$(BUILD)/support/load: tests/support/load.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -o $@ $<
+
+.PHONY: integration test-parts
+integration: all $(SUPPORT_BIN) $(DEMO_BIN)
+	@BUILD=$(BUILD) tests/integration/run.sh $(ONLY)
+
+# Two steps: deps may install what make is to look for.
+test:
+	@$(MAKE) -s --no-print-directory deps
+	@$(MAKE) -s --no-print-directory test-parts
+test-parts: all lint-fast lint-selftest unit integration
