@@ -194,6 +194,11 @@ bool exporter_owns_fd(int fd)
 	return ownfds_is(fd);
 }
 
+int exporter_next_fd(unsigned first, unsigned last)
+{
+	return ownfds_next(first, last);
+}
+
 void exporter_move_fd(int fd)
 {
 	ownfds_move(fd);

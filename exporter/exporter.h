@@ -30,6 +30,7 @@ void exporter_fork_child(void);
 /* Is this one of the exporter's own descriptors? Cheap, any thread, async-signal-safe. The hooks on close,
  * dup2, close_range, fcntl ask, so that the host cannot take them away. */
 bool exporter_owns_fd(int fd);
+int exporter_next_fd(unsigned first, unsigned last); /* the lowest of them in that range, or -1 */
 /* The host is about to take number `fd` by dup2/dup3: if it is ours, moves ours elsewhere. */
 void exporter_move_fd(int fd);
 

@@ -80,6 +80,17 @@ bool ownfds_is(int fd)
 	return false;
 }
 
+int ownfds_next(unsigned first, unsigned last)
+{
+	int lowest = -1;
+	for (int slot = 0; slot < OWNFDS_MAX; slot++) {
+		int fd = ownfds_fd(slot);
+		if (fd >= 0 && (unsigned)fd >= first && (unsigned)fd <= last && (lowest < 0 || fd < lowest))
+			lowest = fd;
+	}
+	return lowest;
+}
+
 void ownfds_move(int fd)
 {
 	for (int slot = 0; slot < OWNFDS_MAX; slot++) {

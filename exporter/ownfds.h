@@ -14,6 +14,7 @@ int ownfds_fd(int slot);      /* -1: empty */
 void ownfds_drop(int slot);   /* closes it */
 bool ownfds_intact(int slot); /* is it still what was added? If not it is forgotten and counted, not closed */
 bool ownfds_is(int fd);
+int ownfds_next(unsigned first, unsigned last); /* the lowest of them in that range, or -1 */
 void ownfds_move(int fd);
 void ownfds_close_all(void); /* in a forked child */
 

@@ -14,7 +14,7 @@
 struct launch {
 	span_ref activity; /* SPAN_NOBODY: the process's own context, or none */
 	struct context context;
-	bool live;         /* false: the environment stays as it is */
+	bool live; /* false: the environment stays as it is */
 };
 
 void launch_begin(struct launch *launch);
@@ -23,14 +23,14 @@ void launch_plan(struct launch *launch, char *text, struct environ_plan *plan, c
 char *const *launch_environ(const struct launch *launch, const struct environ_plan *plan, void *room);
 
 /* The environment to start with, on the stack of the calling function: alloca works only there. */
-#define LAUNCH_ENVIRON(envp)                                                                               \
-	__extension__({                                                                                    \
-		struct launch launch_;                                                                     \
-		struct environ_plan plan_;                                                                 \
-		launch_begin(&launch_);                                                                    \
-		size_t text_ = launch_text(&launch_);                                                      \
-		launch_plan(&launch_, text_ ? alloca(text_) : NULL, &plan_, (envp));                       \
-		launch_environ(&launch_, &plan_, plan_.size ? alloca(plan_.size) : NULL);                  \
+#define LAUNCH_ENVIRON(envp)                                                              \
+	__extension__({                                                                   \
+		struct launch launch_;                                                    \
+		struct environ_plan plan_;                                                \
+		launch_begin(&launch_);                                                   \
+		size_t text_ = launch_text(&launch_);                                     \
+		launch_plan(&launch_, text_ ? alloca(text_) : NULL, &plan_, (envp));      \
+		launch_environ(&launch_, &plan_, plan_.size ? alloca(plan_.size) : NULL); \
 	})
 
 #endif

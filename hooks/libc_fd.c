@@ -19,23 +19,23 @@
 #include "preload/ownfd.h"
 #include "preload/sys.h"
 
-#define SYMBOLS(WRAP, CALL)                                                                                \
-	WRAP(close)                                                                                        \
-	WRAP(close_range)                                                                                  \
-	WRAP(closefrom)                                                                                    \
-	WRAP(dup)                                                                                          \
-	WRAP(dup2)                                                                                         \
-	WRAP(dup3)                                                                                         \
-	WRAP(fcntl)                                                                                        \
-	WRAP(fcntl64)                                                                                      \
-	WRAP(pipe)                                                                                         \
-	WRAP(pipe2)                                                                                        \
-	WRAP(eventfd)                                                                                      \
-	WRAP(epoll_create)                                                                                 \
-	WRAP(epoll_create1)                                                                                \
-	WRAP(timerfd_create)                                                                               \
-	WRAP(signalfd)                                                                                     \
-	WRAP(inotify_init)                                                                                 \
+#define SYMBOLS(WRAP, CALL)  \
+	WRAP(close)          \
+	WRAP(close_range)    \
+	WRAP(closefrom)      \
+	WRAP(dup)            \
+	WRAP(dup2)           \
+	WRAP(dup3)           \
+	WRAP(fcntl)          \
+	WRAP(fcntl64)        \
+	WRAP(pipe)           \
+	WRAP(pipe2)          \
+	WRAP(eventfd)        \
+	WRAP(epoll_create)   \
+	WRAP(epoll_create1)  \
+	WRAP(timerfd_create) \
+	WRAP(signalfd)       \
+	WRAP(inotify_init)   \
 	WRAP(inotify_init1)
 
 HOOK_LIBRARY(libc_fd, SYMBOLS);
@@ -121,8 +121,8 @@ int close_range(unsigned first, unsigned last, int flags)
 {
 	if (!hooks_live || thread.own || first > last)
 		return REAL(close_range)(first, last, flags);
-	/* Old kernels and bad flags: nothing is closed, so nothing may be forgotten. Asked with an empty range
-	 * beyond all descriptors. */
+	/* Old kernels and bad flags: nothing is closed, so nothing may be forgotten. Asked with an empty
+	 * range beyond all descriptors. */
 	if (!(flags & CLOSE_RANGE_CLOEXEC) && REAL(close_range)(~0u, ~0u, flags) == 0)
 		tell_closing_range(first, last);
 	return close_pieces(first, last, flags);
@@ -207,10 +207,10 @@ int dup3(int fd, int to, int flags)
 }
 
 /* Whatever the argument is, it travels in one register: as in glibc's own. */
-#define FCNTL_ARGUMENT(last)                                                                               \
-	va_list arguments;                                                                                 \
-	va_start(arguments, last);                                                                         \
-	void *argument = va_arg(arguments, void *);                                                        \
+#define FCNTL_ARGUMENT(last)                        \
+	va_list arguments;                          \
+	va_start(arguments, last);                  \
+	void *argument = va_arg(arguments, void *); \
 	va_end(arguments)
 
 static int after_fcntl(int fd, int command, int result)

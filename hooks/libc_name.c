@@ -5,11 +5,11 @@
 #include "hooks/nested.h"
 #include "preload/names.h"
 
-#define SYMBOLS(WRAP, CALL)                                                                                \
-	WRAP(getaddrinfo)                                                                                  \
-	WRAP(gethostbyname)                                                                                \
-	WRAP(gethostbyname2)                                                                               \
-	WRAP(gethostbyname_r)                                                                              \
+#define SYMBOLS(WRAP, CALL)   \
+	WRAP(getaddrinfo)     \
+	WRAP(gethostbyname)   \
+	WRAP(gethostbyname2)  \
+	WRAP(gethostbyname_r) \
 	WRAP(gethostbyname2_r)
 
 HOOK_LIBRARY(libc_name, SYMBOLS);

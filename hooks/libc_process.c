@@ -1,8 +1,8 @@
 /* libc_process.c - forks, ends, and the door that closes behind a process (seccomp).
  *
  * fork's own handling is init.c's (pthread_atfork); here the activity goes along. vfork and clone are left
- * alone: who uses them gets what the kernel gives. exit() is not hooked either: our exit handler sees its code,
- * and that of a return from main too. */
+ * alone: who uses them gets what the kernel gives. exit() is not hooked either: our exit handler sees its
+ * code, and that of a return from main too. */
 #include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
@@ -19,14 +19,14 @@
 
 pid_t _Fork(void); /* glibc 2.34 */
 
-#define SYMBOLS(WRAP, CALL)                                                                                \
-	WRAP(fork)                                                                                         \
-	WRAP(_Fork)                                                                                        \
-	WRAP(_exit)                                                                                        \
-	WRAP(_Exit)                                                                                        \
-	WRAP(quick_exit)                                                                                   \
-	WRAP(abort)                                                                                        \
-	WRAP(prctl)                                                                                        \
+#define SYMBOLS(WRAP, CALL) \
+	WRAP(fork)          \
+	WRAP(_Fork)         \
+	WRAP(_exit)         \
+	WRAP(_Exit)         \
+	WRAP(quick_exit)    \
+	WRAP(abort)         \
+	WRAP(prctl)         \
 	WRAP(syscall)
 
 HOOK_LIBRARY(libc_process, SYMBOLS);
@@ -43,13 +43,11 @@ static span_ref carry(void)
 	return activity;
 }
 
-static void forked(span_ref activity, bool handled)
+static void carry_in(span_ref activity)
 {
 	if (!hook_live_nested())
 		return;
 	struct nested nested = nested_enter();
-	if (!handled && process_forked)
-		process_forked();
 	activity_carried(activity, EVIDENCE_INHERITED);
 	nested_leave(nested);
 }
@@ -59,25 +57,37 @@ pid_t fork(void)
 	span_ref activity = carry();
 	pid_t pid = REAL(fork)();
 	if (pid == 0)
-		forked(activity, true);
+		carry_in(activity);
 	return pid;
 }
 
-/* Runs no fork handlers: ours is called by hand, in the child only, where it is needed. */
+/* Runs no fork handlers: ours are called by hand, whatever it interrupted. */
+static void silently(bool child)
+{
+	if (!hooks_live || !process_forked)
+		return;
+	int saved = errno;
+	process_forked(child);
+	errno = saved;
+}
+
 pid_t _Fork(void)
 {
 	span_ref activity = carry();
 	if (!HAVE(_Fork))
 		return REAL(fork)();
 	pid_t pid = REAL(_Fork)();
+	if (pid >= 0)
+		silently(pid == 0);
 	if (pid == 0)
-		forked(activity, false);
+		carry_in(activity);
 	return pid;
 }
 
 /* --- ends -------------------------------------------------------------------------------------------- */
 
-#define BUSY_TIMEOUT 100 /* ms; a handler that ends the process in the middle of our work waits for itself */
+#define BUSY_TIMEOUT 100 /* ms; a handler that ends the process in the middle of our work waits for itself \
+			  */
 
 static void flush_all(void)
 {
@@ -135,7 +145,8 @@ void abort(void)
 
 /* --- seccomp ----------------------------------------------------------------------------------------- */
 
-/* What comes may forbid all that the exporter needs, on pain of death: out with what there is, and silence. */
+/* What comes may forbid all that the exporter needs, on pain of death: out with what there is, and silence.
+ */
 static void door_closes(void)
 {
 	if (!hook_live_nested() || !hook_same_process())
@@ -193,7 +204,8 @@ long syscall(long number, ...)
 			door_closes();
 		else if (number == SYS_exit_group)
 			ending((int)a & 0xff);
-		else if (number == SYS_futex && thread.evidence == EVIDENCE_INHERITED && waits_on_futex((int)b))
+		else if (number == SYS_futex && thread.evidence == EVIDENCE_INHERITED &&
+			 waits_on_futex((int)b))
 			blocked();
 	}
 	return REAL(syscall)(number, a, b, c, d, e, f);

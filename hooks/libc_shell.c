@@ -1,9 +1,9 @@
 /* libc_shell.c - system and popen.
  *
- * libc starts their shell by an inner call that takes the global environment, which we must not change (another
- * thread may read or set it), and a prefix to the command would be seen by everybody in the process list. So
- * both are done here, over the posix_spawn that takes an environment: system with POSIX's rules for signals and
- * cancellation, popen with a list of streams that pclose and the next popen need. */
+ * libc starts their shell by an inner call that takes the global environment, which we must not change
+ * (another thread may read or set it), and a prefix to the command would be seen by everybody in the process
+ * list. So both are done here, over the posix_spawn that takes an environment: system with POSIX's rules for
+ * signals and cancellation, popen with a list of streams that pclose and the next popen need. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -21,13 +21,13 @@
 #include "hooks/popen.h"
 #include "preload/sys.h"
 
-#define SYMBOLS(WRAP, CALL)                                                                                \
-	WRAP(system)                                                                                       \
-	WRAP(popen)                                                                                        \
-	WRAP(pclose)                                                                                       \
-	CALL(posix_spawn)                                                                                  \
-	CALL(pipe2)                                                                                        \
-	CALL(fdopen)                                                                                       \
+#define SYMBOLS(WRAP, CALL) \
+	WRAP(system)        \
+	WRAP(popen)         \
+	WRAP(pclose)        \
+	CALL(posix_spawn)   \
+	CALL(pipe2)         \
+	CALL(fdopen)        \
 	CALL(fclose)
 
 HOOK_LIBRARY(libc_shell, SYMBOLS);

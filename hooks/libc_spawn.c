@@ -1,7 +1,7 @@
 /* libc_spawn.c - programs that are started: the exec family and posix_spawn.
  *
- * Each gets its environment from launch.h, on the stack: a vfork child may use nothing else. execl and its kin
- * turn their arguments into an array as libc does. */
+ * Each gets its environment from launch.h, on the stack: a vfork child may use nothing else. execl and its
+ * kin turn their arguments into an array as libc does. */
 #include <alloca.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -16,25 +16,26 @@
 #include "preload/readable.h"
 #include "preload/sys.h"
 
-#define SYMBOLS(WRAP, CALL)                                                                                \
-	WRAP(execve)                                                                                       \
-	WRAP(execv)                                                                                        \
-	WRAP(execvp)                                                                                       \
-	WRAP(execvpe)                                                                                      \
-	WRAP(execl)                                                                                        \
-	WRAP(execle)                                                                                       \
-	WRAP(execlp)                                                                                       \
-	WRAP(fexecve)                                                                                      \
-	WRAP(execveat)                                                                                     \
-	WRAP(posix_spawn)                                                                                  \
+#define SYMBOLS(WRAP, CALL) \
+	WRAP(execve)        \
+	WRAP(execv)         \
+	WRAP(execvp)        \
+	WRAP(execvpe)       \
+	WRAP(execl)         \
+	WRAP(execle)        \
+	WRAP(execlp)        \
+	WRAP(fexecve)       \
+	WRAP(execveat)      \
+	WRAP(posix_spawn)   \
 	WRAP(posix_spawnp)
 
 HOOK_LIBRARY(libc_spawn, SYMBOLS);
 
 extern char **environ;
 
-/* This program's image is about to go: what it queued must go out first, the process span included, whose id is
- * the new image's parent. Not when the call is bound to fail, and never in a vfork child, whose parent lives on. */
+/* This program's image is about to go: what it queued must go out first, the process span included, whose id
+ * is the new image's parent. Not when the call is bound to fail, and never in a vfork child, whose parent
+ * lives on. */
 static void leaving(const char *path)
 {
 	if (!hook_live_nested() || !hook_same_process())
@@ -55,7 +56,15 @@ static const char *absolute(const char *file)
 }
 
 /* What we added may be the straw that is too much. */
-#define WITH_ENVIRON(envp, call)                                                                           	char *const *given = (envp);                                                                       	char *const *env = LAUNCH_ENVIRON(given);                                                          	int result = (call);                                                                               	if (result == -1 && errno == E2BIG && env != given) {                                              		env = given;                                                                               		result = (call);                                                                           	}                                                                                                  	return result
+#define WITH_ENVIRON(envp, call)                              \
+	char *const *given = (envp);                          \
+	char *const *env = LAUNCH_ENVIRON(given);             \
+	int result = (call);                                  \
+	if (result == -1 && errno == E2BIG && env != given) { \
+		env = given;                                  \
+		result = (call);                              \
+	}                                                     \
+	return result
 
 int execve(const char *path, char *const argv[], char *const envp[])
 {
@@ -68,7 +77,6 @@ int execv(const char *path, char *const argv[])
 	leaving(path);
 	WITH_ENVIRON(environ, REAL(execve)(path, argv, env));
 }
-
 
 int execvpe(const char *file, char *const argv[], char *const envp[])
 {
@@ -117,10 +125,10 @@ static void fill_arguments(char **argv, const char *first, va_list *arguments)
 		at = va_arg(*arguments, const char *);
 }
 
-#define ARGV_ON_STACK(argv, first)                                                                         \
-	va_list arguments;                                                                                 \
-	va_start(arguments, first);                                                                        \
-	char **argv = alloca((count_arguments(first, arguments) + 1) * sizeof(char *));                    \
+#define ARGV_ON_STACK(argv, first)                                                      \
+	va_list arguments;                                                              \
+	va_start(arguments, first);                                                     \
+	char **argv = alloca((count_arguments(first, arguments) + 1) * sizeof(char *)); \
 	fill_arguments(argv, first, &arguments)
 
 int execl(const char *path, const char *first, ...)

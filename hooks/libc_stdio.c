@@ -1,7 +1,7 @@
 /* libc_stdio.c - stdio on a socket goes to the kernel inside libc, past us.
  *
- * What is seen: that it happens (the connection becomes opaque: no spans, no edits, its lineage is kept), that
- * the stream is closed, and dprintf, whose text is written through our write. What is not: the bytes of
+ * What is seen: that it happens (the connection becomes opaque: no spans, no edits, its lineage is kept),
+ * that the stream is closed, and dprintf, whose text is written through our write. What is not: the bytes of
  * fprintf, fread and so on. */
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,14 +14,14 @@
 int __dprintf_chk(int fd, int flag, const char *format, ...);
 int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments);
 
-#define SYMBOLS(WRAP, CALL)                                                                                \
-	WRAP(fdopen)                                                                                       \
-	WRAP(fclose)                                                                                       \
-	WRAP(freopen)                                                                                      \
-	WRAP(freopen64)                                                                                    \
-	WRAP(dprintf)                                                                                      \
-	WRAP(vdprintf)                                                                                     \
-	WRAP(__dprintf_chk)                                                                                \
+#define SYMBOLS(WRAP, CALL) \
+	WRAP(fdopen)        \
+	WRAP(fclose)        \
+	WRAP(freopen)       \
+	WRAP(freopen64)     \
+	WRAP(dprintf)       \
+	WRAP(vdprintf)      \
+	WRAP(__dprintf_chk) \
 	WRAP(__vdprintf_chk)
 
 HOOK_LIBRARY(libc_stdio, SYMBOLS);
@@ -141,7 +141,8 @@ int dprintf(int fd, const char *format, ...)
 	return result;
 }
 
-/* The checked forms abort on %n in writable memory: that is theirs to do, so their text is not formatted here. */
+/* The checked forms abort on %n in writable memory: that is theirs to do, so their text is not formatted
+ * here. */
 int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments)
 {
 	if (hooks_live)

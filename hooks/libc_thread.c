@@ -10,16 +10,16 @@
 #include "preload/contexts.h"
 #include "preload/pool.h"
 
-#define SYMBOLS(WRAP, CALL)                                                                                \
-	WRAP(pthread_create)                                                                               \
-	WRAP(pthread_cond_wait)                                                                            \
-	WRAP(pthread_cond_timedwait)                                                                       \
-	WRAP(pthread_cond_clockwait)                                                                       \
-	WRAP(sem_wait)                                                                                     \
-	WRAP(sem_timedwait)                                                                                \
-	WRAP(sem_clockwait)                                                                                \
-	WRAP(makecontext)                                                                                  \
-	WRAP(swapcontext)                                                                                  \
+#define SYMBOLS(WRAP, CALL)          \
+	WRAP(pthread_create)         \
+	WRAP(pthread_cond_wait)      \
+	WRAP(pthread_cond_timedwait) \
+	WRAP(pthread_cond_clockwait) \
+	WRAP(sem_wait)               \
+	WRAP(sem_timedwait)          \
+	WRAP(sem_clockwait)          \
+	WRAP(makecontext)            \
+	WRAP(swapcontext)            \
 	WRAP(setcontext)
 
 HOOK_LIBRARY(libc_thread, SYMBOLS);
@@ -201,9 +201,10 @@ int setcontext(const ucontext_t *entered)
 
 typedef void (*context_function)(long, long, long, long, long, long);
 
-/* Stands in front of the host's function: when it returns, libc goes on to the linked context by a call of its
- * own that does not come past us. */
-static void context_start(context_function function, void *link, long a, long b, long c, long d, long e, long f)
+/* Stands in front of the host's function: when it returns, libc goes on to the linked context by a call of
+ * its own that does not come past us. */
+static void context_start(context_function function, void *link, long a, long b, long c, long d, long e,
+			  long f)
 {
 	function(a, b, c, d, e, f);
 	if (link && hooks_live)
@@ -230,13 +231,13 @@ void makecontext(ucontext_t *context, void (*function)(void), int count, ...)
 		born(context);
 	if (hooks_live && count <= REGISTER_ARGUMENTS) {
 		REAL(makecontext)
-		(context, (void (*)(void))context_start, 8, function, context->uc_link, argument[0], argument[1],
-		 argument[2], argument[3], argument[4], argument[5]);
+		(context, (void (*)(void))context_start, 8, function, context->uc_link, argument[0],
+		 argument[1], argument[2], argument[3], argument[4], argument[5]);
 		return;
 	}
 	/* More than the registers hold is rare enough to stay as it is; libc reads `count` of these. */
 	REAL(makecontext)
-	(context, function, count, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5],
-	 argument[6], argument[7], argument[8], argument[9], argument[10], argument[11], argument[12],
-	 argument[13], argument[14], argument[15]);
+	(context, function, count, argument[0], argument[1], argument[2], argument[3], argument[4],
+	 argument[5], argument[6], argument[7], argument[8], argument[9], argument[10], argument[11],
+	 argument[12], argument[13], argument[14], argument[15]);
 }

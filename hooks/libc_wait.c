@@ -18,15 +18,15 @@ int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t size);
 int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask,
 		size_t size);
 
-#define SYMBOLS(WRAP, CALL)                                                                                \
-	WRAP(epoll_wait)                                                                                   \
-	WRAP(epoll_pwait)                                                                                  \
-	WRAP(epoll_pwait2)                                                                                 \
-	WRAP(poll)                                                                                         \
-	WRAP(ppoll)                                                                                        \
-	WRAP(__poll_chk)                                                                                   \
-	WRAP(__ppoll_chk)                                                                                  \
-	WRAP(select)                                                                                       \
+#define SYMBOLS(WRAP, CALL) \
+	WRAP(epoll_wait)    \
+	WRAP(epoll_pwait)   \
+	WRAP(epoll_pwait2)  \
+	WRAP(poll)          \
+	WRAP(ppoll)         \
+	WRAP(__poll_chk)    \
+	WRAP(__ppoll_chk)   \
+	WRAP(select)        \
 	WRAP(pselect)
 
 HOOK_LIBRARY(libc_wait, SYMBOLS);
@@ -119,8 +119,8 @@ static void selecting(int count, const fd_set *read, const fd_set *write, const 
 	bool seen = count >= 0 && count <= FD_SETSIZE && set_readable(read, count) &&
 		    set_readable(write, count) && set_readable(except, count);
 	int named = seen ? members(count, sets) : 2;
-	bool own = named == 0 ||
-		   (seen && thread.current != SPAN_NOBODY && activity_owns_select(count, read, write, except));
+	bool own = named == 0 || (seen && thread.current != SPAN_NOBODY &&
+				  activity_owns_select(count, read, write, except));
 	if (named == 1)
 		activity_wait_one(own);
 	else

@@ -1,5 +1,5 @@
-/* nested.h - for hooks that tell also inside an outer hook's real call: descriptors, threads and processes come
- * and go there too, and what is missed makes the table lie.
+/* nested.h - for hooks that tell also inside an outer hook's real call: descriptors, threads and processes
+ * come and go there too, and what is missed makes the table lie.
  *
  * The outer hook's frame is kept: it is what tells whether that hook is still there. */
 #ifndef TAGALONG_HOOKS_NESTED_H

@@ -70,7 +70,8 @@ void contexts_store(const void *context, struct carried carried)
 		struct place *place = probe(key, i);
 		if (!claim(place))
 			continue;
-		atomic_store_explicit(&place->value, carried.activity | (uint64_t)carried.layer << LAYER_SHIFT,
+		atomic_store_explicit(&place->value,
+				      carried.activity | (uint64_t)carried.layer << LAYER_SHIFT,
 				      memory_order_release);
 		atomic_store_explicit(&place->key, key, memory_order_release);
 		return;

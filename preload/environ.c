@@ -13,8 +13,8 @@
 #define PRELOAD_MOST 4096
 
 static struct {
-	char library[1024];   /* our own path, absolute; empty: we did not come by LD_PRELOAD */
-	char *own[OWN_MOST];  /* "OTEL_...=...", copies */
+	char library[1024];  /* our own path, absolute; empty: we did not come by LD_PRELOAD */
+	char *own[OWN_MOST]; /* "OTEL_...=...", copies */
 	size_t own_count;
 	/* Context as we were started with: an entry that still says the same was passed on, not written. */
 	char *received[FIELD_COUNT];
@@ -100,7 +100,8 @@ static bool is_library(struct bytes item)
 	       bytes_equal(item, bytes_of(start.library));
 }
 
-/* How often we are named, and whether as we want to be: by our own path, or by one the loader expands ($LIB). */
+/* How often we are named, and whether as we want to be: by our own path, or by one the loader expands ($LIB).
+ */
 static int count_library(const char *list, bool *exact)
 {
 	struct bytes item;
@@ -257,7 +258,8 @@ static void count_put(void *arg, struct bytes name, struct bytes value)
 {
 	struct environ_plan *plan = arg;
 	plan->fields++;
-	plan->size += name.len + value.len + 2 + sizeof(char *);
+	/* One more: a name that begins with a digit gets something in front. */
+	plan->size += name.len + value.len + 3 + sizeof(char *);
 }
 
 static bool has_context(const struct context *context)
@@ -318,20 +320,11 @@ struct copy {
 	char *text;
 };
 
-/* Names as otel.md 4.7 wants them. */
-static char env_char(char c)
-{
-	if (c >= 'a' && c <= 'z')
-		return (char)(c - 'a' + 'A');
-	return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
-}
-
 static void write_put(void *arg, struct bytes name, struct bytes value)
 {
 	struct copy *copy = arg;
 	*copy->next++ = copy->text;
-	for (size_t i = 0; i < name.len; i++)
-		*copy->text++ = env_char(name.ptr[i]);
+	copy->text += context_env_name(name, copy->text, name.len + 2);
 	*copy->text++ = '=';
 	copy->text = append(copy->text, value);
 	*copy->text++ = '\0';

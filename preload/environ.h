@@ -1,6 +1,6 @@
-/* environ.h - the environment of a program that is started (otel.md 4.7): a copy of the host's, on the caller's
- * stack, with our library in LD_PRELOAD exactly once, our settings if all of them were cleared, and the context
- * of whoever starts it.
+/* environ.h - the environment of a program that is started (otel.md 4.7): a copy of the host's, on the
+ * caller's stack, with our library in LD_PRELOAD exactly once, our settings if all of them were cleared, and
+ * the context of whoever starts it.
  *
  * The host's own environment is never changed. Nothing here allocates, locks, or writes anywhere but into the
  * caller's room: safe in a vfork child and in a signal handler. */
@@ -17,14 +17,14 @@
 void environ_init(const char *own_path, char *const env[]);
 
 struct environ_plan {
-	char *const *source;    /* the host's envp */
+	char *const *source; /* the host's envp */
 	size_t entries, fields;
 	struct context context; /* to pass on; not valid and without baggage: none */
 	uint32_t present;       /* fields that the host wrote itself, bits: they stay */
 	const char *preload;    /* value of LD_PRELOAD that counts, NULL: absent */
 	bool add_own;           /* settings were cleared */
 	bool edit_preload, drop_library;
-	size_t size;            /* bytes of room; 0: pass the original as it is */
+	size_t size; /* bytes of room; 0: pass the original as it is */
 };
 
 /* Looks at envp and decides. `context` may be NULL; its text must live until environ_build(). A list that is

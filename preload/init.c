@@ -124,6 +124,14 @@ static void fork_child(void)
 	process_span_forked();
 }
 
+static void forked_silently(bool child)
+{
+	if (child)
+		fork_child();
+	else
+		fork_parent();
+}
+
 static bool flush(int timeout_ms)
 {
 	if (!running || !hook_same_process())
@@ -174,10 +182,11 @@ static void start(const char *own_path)
 	environ_init(own_path, environ);
 	exporter_init();
 	ownfd_is = exporter_owns_fd;
+	ownfd_next = exporter_next_fd;
 	ownfd_move = exporter_move_fd;
 	process_flush = flush;
 	process_retire = retire;
-	process_forked = fork_child;
+	process_forked = forked_silently;
 	queue_set_waker(exporter_wake);
 	read_process_context();
 	pthread_atfork(fork_prepare, fork_parent, fork_child);

@@ -49,7 +49,8 @@ static bool key_of(const struct sockaddr *address, struct key *key)
 	if (address->sa_family == AF_INET)
 		return make_key(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, key);
 	if (address->sa_family == AF_INET6)
-		return make_key(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, key);
+		return make_key(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr,
+				key);
 	return false;
 }
 

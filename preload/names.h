@@ -1,5 +1,5 @@
-/* names.h - which name led to this address? What the host's own look-ups answered lately, so that a connect to
- * the address has a `server.address` that people know.
+/* names.h - which name led to this address? What the host's own look-ups answered lately, so that a connect
+ * to the address has a `server.address` that people know.
  *
  * A small table per process, lock-free; a look-up that collides with another one at the very moment is not
  * remembered. Two names of one address: the later look-up counts. Any thread, any context. */

@@ -4,4 +4,4 @@
 
 bool (*process_flush)(int timeout_ms);
 void (*process_retire)(int timeout_ms);
-void (*process_forked)(void);
+void (*process_forked)(bool child);

@@ -11,7 +11,7 @@
 extern bool (*process_flush)(int timeout_ms);
 /* The same, and stops the exporter for good: the kernel is about to forbid what it needs. */
 extern void (*process_retire)(int timeout_ms);
-/* What pthread_atfork would have done in the child, for forks that do without it (_Fork). */
-extern void (*process_forked)(void);
+/* What pthread_atfork would have done in the child or parent, for forks that do without it (_Fork). */
+extern void (*process_forked)(bool child);
 
 #endif

@@ -102,6 +102,7 @@ void process_span_end(int exit_code)
 
 void process_span_forked(void)
 {
-	/* The slot stays: ours is a copy, and its context goes on being the parent of what this child does. */
+	/* The slot stays: ours is a copy, and its context goes on being the parent of what this child does.
+	 */
 	atomic_store(&process_span, NULL);
 }
