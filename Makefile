@@ -79,7 +79,16 @@ $(UNIT_SRC:tests/%.c=$(BUILD)/%): | $(PROTO_GEN)
 
 .PHONY: unit
 unit: $(UNIT_BIN)
-	@set -e; for t in $(UNIT_BIN); do echo "== $$t"; $$t; done
+	@failed=0; passed=0; for t in $(UNIT_BIN); do \
+		if $$t >$$t.log 2>&1; then passed=$$((passed + 1)); \
+		else failed=$$((failed + 1)); echo "FAILED  $$t"; grep -vE '\[ +(RUN|OK) ' $$t.log | tail -n 40; fi; \
+	done; echo "unit tests$(if $(SAN), with $(SAN)): $$passed passed, $$failed failed"; [ $$failed = 0 ]
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(BUILD)/libtagalong.so $(DESTDIR)$(PREFIX)/lib/libtagalong.so
+	install -m 755 $(BUILD)/tagalong $(DESTDIR)$(PREFIX)/bin/tagalong
+	install -m 644 exporter/cli/tagalong.1 $(DESTDIR)$(PREFIX)/share/man/man1/tagalong.1
 
 clean:
 	rm -rf build

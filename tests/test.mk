@@ -14,3 +14,10 @@ test:
 	@$(MAKE) -s --no-print-directory deps
 	@$(MAKE) -s --no-print-directory test-parts
 test-parts: all lint-fast lint-selftest unit integration
+
+# Other people's suites, bare and traced.
+.PHONY: suites
+suites:
+	@$(MAKE) -s --no-print-directory deps
+	@$(MAKE) -s --no-print-directory all
+	@BUILD=$(BUILD) bash tests/integration/suites.sh
