@@ -295,8 +295,10 @@ static void put_line(void *arg, struct bytes name, struct bytes value)
 	struct room *room = arg;
 	size_t need = name.len + value.len + 4;
 
-	if (need > room->left)
+	if (need > room->left) {
+		room->left = 0; /* nothing after it either: a tracestate alone would be no context */
 		return;
+	}
 	memcpy(room->at, name.ptr, name.len);
 	memcpy(room->at + name.len, ": ", 2);
 	memcpy(room->at + name.len + 2, value.ptr, value.len);

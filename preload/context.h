@@ -100,7 +100,7 @@ typedef void context_put(void *arg, struct bytes name, struct bytes value);
 void context_inject(const struct context *context, uint32_t present, context_put *put, void *arg);
 
 /* The same as HTTP/1 header lines ("name: value\r\n"...). Returns the bytes written; a field that does
- * not fit is left out. */
+ * not fit is left out, with all that would follow it. */
 size_t context_inject_lines(const struct context *context, uint32_t present, char *out, size_t cap);
 
 /* Where in the value of `field` (a trimmed header value as another process sent it) the 16 hex digits of
