@@ -13,7 +13,8 @@ WARN := $(if $(findstring clang,$(CC)),$(subst -Wshadow=local,-Wshadow,$(WARN)),
 OPT ?= -O2 -g
 CPPFLAGS := -I. -I$(BUILD) -D_GNU_SOURCE -DTAGALONG_VERSION='"$(VERSION)"' -U_FORTIFY_SOURCE
 CFLAGS := -std=gnu11 $(OPT) $(WARN) -fvisibility=hidden -fexceptions -ftls-model=initial-exec \
-	-fno-strict-aliasing -fstack-protector-strong $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+	-fno-strict-aliasing -fstack-protector-strong $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) \
+	$(if $(findstring thread,$(SAN)),$(if $(findstring clang,$(CC)),,-Wno-tsan)) # fences of our seqlocks
 PIC := -fPIC
 LDFLAGS := $(if $(SAN),-fsanitize=$(SAN))
 STATIC_LIBS := -l:libprotobuf-c.a -l:libz.a
