@@ -125,7 +125,8 @@ static bool takes_part(const char *exe)
 static void configure_log(void)
 {
 	struct bytes path = config_raw[CONFIG_INDEX_log_path];
-	log_configure(config_quiet ? LOG_NONE : config_parse_level(), path.len ? config_keep_text(path) : NULL);
+	log_configure(config_quiet ? LOG_NONE : config_parse_level(),
+		      path.len ? config_keep_text(path) : NULL);
 }
 
 void config_load(char *const env[], const char *exe)

@@ -53,8 +53,8 @@ static void derive_limits(void)
 	const struct config_row *row = &config_rows[CONFIG_INDEX_bsp_max_export_batch_size];
 	uint32_t queue = config.bsp_max_queue_size, *batch = &config.bsp_max_export_batch_size;
 
-	config.span_limits.count =
-		first_set(config.span_attribute_count_limit, config.attribute_count_limit, DEFAULT_ATTRIBUTES);
+	config.span_limits.count = first_set(config.span_attribute_count_limit, config.attribute_count_limit,
+					     DEFAULT_ATTRIBUTES);
 	config.span_limits.value_length = first_set(config.span_attribute_value_length_limit,
 						    config.attribute_value_length_limit, UINT32_MAX);
 	if (!queue || *batch <= queue)
@@ -64,8 +64,8 @@ static void derive_limits(void)
 	if (*batch > queue)
 		*batch = queue;
 	if (CONFIG_IS_SET(bsp_max_export_batch_size))
-		config_warn("%s=\"%u\" is more than OTEL_BSP_MAX_QUEUE_SIZE=%u; using %u", row->variable, asked,
-			    queue, *batch);
+		config_warn("%s=\"%u\" is more than OTEL_BSP_MAX_QUEUE_SIZE=%u; using %u", row->variable,
+			    asked, queue, *batch);
 }
 
 /* --- sampler ------------------------------------------------------------------------------------------- */
@@ -96,8 +96,9 @@ static void derive_sampler(void)
 		sampler->ratio = 1;
 		if (config.sampler_arg && !parse_ratio(config.sampler_arg, &sampler->ratio)) {
 			sampler->ratio = 1;
-			config_warn("OTEL_TRACES_SAMPLER_ARG=\"%s\" is not a probability from 0 to 1; using 1",
-				    config.sampler_arg);
+			config_warn(
+				"OTEL_TRACES_SAMPLER_ARG=\"%s\" is not a probability from 0 to 1; using 1",
+				config.sampler_arg);
 		}
 	} else {
 		sampler->root = SAMPLER_ALWAYS_ON;
@@ -141,8 +142,8 @@ static bool parse_words(const char *variable, struct bytes list, const struct wo
 		}
 		uint32_t bit = find_word(words, item);
 		if (!bit)
-			config_warn("%s=\"%.*s\": \"%.*s\" is not known; it is left out", variable, (int)list.len,
-				    list.ptr, (int)item.len, item.ptr);
+			config_warn("%s=\"%.*s\": \"%.*s\" is not known; it is left out", variable,
+				    (int)list.len, list.ptr, (int)item.len, item.ptr);
 		else if (order && !(*mask & bit))
 			order[count++] = (enum context_format)bit;
 		*mask |= bit;
@@ -150,7 +151,8 @@ static bool parse_words(const char *variable, struct bytes list, const struct wo
 	if (!none)
 		return *mask != 0;
 	if (items > 1)
-		config_warn("%s=\"%.*s\" has none besides others; using none", variable, (int)list.len, list.ptr);
+		config_warn("%s=\"%.*s\" has none besides others; using none", variable, (int)list.len,
+			    list.ptr);
 	*mask = 0;
 	if (order)
 		order[0] = (enum context_format)0;
@@ -160,15 +162,21 @@ static bool parse_words(const char *variable, struct bytes list, const struct wo
 static void derive_propagators(void)
 {
 	static const struct word words[] = {
-		{"tracecontext", FORMAT_TRACECONTEXT}, {"baggage", FORMAT_BAGGAGE}, {"b3", FORMAT_B3},
-		{"b3multi", FORMAT_B3MULTI},	       {"jaeger", FORMAT_JAEGER},   {"xray", FORMAT_XRAY},
-		{"ottrace", FORMAT_OTTRACE},	       {NULL, 0},
+		{"tracecontext", FORMAT_TRACECONTEXT},
+		{"baggage", FORMAT_BAGGAGE},
+		{"b3", FORMAT_B3},
+		{"b3multi", FORMAT_B3MULTI},
+		{"jaeger", FORMAT_JAEGER},
+		{"xray", FORMAT_XRAY},
+		{"ottrace", FORMAT_OTTRACE},
+		{NULL, 0},
 	};
 	uint32_t mask;
 
 	if (parse_words("OTEL_PROPAGATORS", bytes_of(config.propagators), words, &mask, config.formats))
 		return;
-	config_warn("OTEL_PROPAGATORS=\"%s\" names no propagator; using tracecontext,baggage", config.propagators);
+	config_warn("OTEL_PROPAGATORS=\"%s\" names no propagator; using tracecontext,baggage",
+		    config.propagators);
 	config.formats[0] = FORMAT_TRACECONTEXT;
 	config.formats[1] = FORMAT_BAGGAGE;
 	config.formats[2] = (enum context_format)0;
@@ -177,13 +185,17 @@ static void derive_propagators(void)
 static void derive_exporters(void)
 {
 	static const struct word words[] = {
-		{"otlp", EXPORTER_OTLP},	  {"otlp_file", EXPORTER_FILE}, {"otlp/stdout", EXPORTER_STDOUT},
-		{"console", EXPORTER_CONSOLE}, {NULL, 0},
+		{"otlp", EXPORTER_OTLP},
+		{"otlp_file", EXPORTER_FILE},
+		{"otlp/stdout", EXPORTER_STDOUT},
+		{"console", EXPORTER_CONSOLE},
+		{NULL, 0},
 	};
 
 	if (!parse_words("OTEL_TRACES_EXPORTER", bytes_of(config.traces_exporter), words,
 			 &config.traces_exporters, NULL)) {
-		config_warn("OTEL_TRACES_EXPORTER=\"%s\" names no exporter; using otlp", config.traces_exporter);
+		config_warn("OTEL_TRACES_EXPORTER=\"%s\" names no exporter; using otlp",
+			    config.traces_exporter);
 		config.traces_exporters = EXPORTER_OTLP;
 	}
 	uint32_t fallback = config.traces_exporters & EXPORTER_OTLP;
@@ -191,8 +203,8 @@ static void derive_exporters(void)
 		config.metrics_exporters = fallback;
 	} else if (!parse_words("OTEL_METRICS_EXPORTER", bytes_of(config.metrics_exporter), words,
 				&config.metrics_exporters, NULL)) {
-		config_warn("OTEL_METRICS_EXPORTER=\"%s\" names no exporter; using %s", config.metrics_exporter,
-			    fallback ? "otlp" : "none");
+		config_warn("OTEL_METRICS_EXPORTER=\"%s\" names no exporter; using %s",
+			    config.metrics_exporter, fallback ? "otlp" : "none");
 		config.metrics_exporters = fallback;
 	}
 }
@@ -257,9 +269,10 @@ static void derive_resource(void)
 			continue;
 		if (equals == item.len || !percent_decode(bytes_trim(bytes_until(item, equals)), &key) ||
 		    !key.len || !percent_decode(bytes_trim(bytes_from(item, equals + 1)), &value)) {
-			config_error("OTEL_RESOURCE_ATTRIBUTES=\"%s\" is discarded as a whole: \"%.*s\" is not "
-				     "key=value with percent-encoding",
-				     config.resource_attributes, (int)item.len, item.ptr);
+			config_error(
+				"OTEL_RESOURCE_ATTRIBUTES=\"%s\" is discarded as a whole: \"%.*s\" is not "
+				"key=value with percent-encoding",
+				config.resource_attributes, (int)item.len, item.ptr);
 			config.resource_count = 0;
 			return;
 		}
@@ -273,7 +286,8 @@ static void derive_resource(void)
 void config_derive(void)
 {
 	if (config.config_file)
-		config_error("OTEL_CONFIG_FILE=\"%s\" is NOT READ: configuration files are not supported; the OTEL_* "
+		config_error("OTEL_CONFIG_FILE=\"%s\" is NOT READ: configuration files are not supported; "
+			     "the OTEL_* "
 			     "variables apply",
 			     config.config_file);
 	derive_lists();

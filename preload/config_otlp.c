@@ -149,7 +149,8 @@ static void resolve_endpoint(const struct signal *signal)
 
 	if (has_scheme(text, BYTES("https://"))) {
 		if (speak)
-			config_warn("%s=\"%.*s\": https is not there yet, nothing is sent; use http:// to a collector "
+			config_warn("%s=\"%.*s\": https is not there yet, nothing is sent; use http:// to a "
+				    "collector "
 				    "near by, or OTEL_TRACES_EXPORTER=otlp_file",
 				    variable, (int)show.len, show.ptr);
 		return;
@@ -162,8 +163,9 @@ static void resolve_endpoint(const struct signal *signal)
 		return;
 	}
 	if (url.credentials && speak)
-		config_warn("%s: the user name and password in it are not used; use OTEL_EXPORTER_OTLP_HEADERS",
-			    variable);
+		config_warn(
+			"%s: the user name and password in it are not used; use OTEL_EXPORTER_OTLP_HEADERS",
+			variable);
 	signal->out->usable = true;
 }
 
@@ -176,7 +178,8 @@ static void resolve_protocol(const struct signal *signal)
 		return;
 	signal->out->protocol = "http/protobuf";
 	if (signal->wanted && (own || !signal->protocol_said))
-		config_warn("%s=\"grpc\" is not there yet; using http/protobuf, which a collector takes on port 4318",
+		config_warn("%s=\"grpc\" is not there yet; using http/protobuf, which a collector takes on "
+			    "port 4318",
 			    own ? signal->protocol_variable : "OTEL_EXPORTER_OTLP_PROTOCOL");
 }
 
@@ -194,30 +197,34 @@ static void resolve(const struct signal *signal)
 static void warn_certificates(void)
 {
 	static const enum config_index certificates[] = {
-		CONFIG_INDEX_otlp_certificate,	       CONFIG_INDEX_otlp_traces_certificate,
+		CONFIG_INDEX_otlp_certificate,         CONFIG_INDEX_otlp_traces_certificate,
 		CONFIG_INDEX_otlp_metrics_certificate, CONFIG_INDEX_otlp_client_key,
 		CONFIG_INDEX_otlp_client_certificate,
 	};
 
 	for (size_t i = 0; i < sizeof(certificates) / sizeof(certificates[0]); i++)
 		if (config_raw[certificates[i]].len)
-			config_warn("%s=\"%.*s\" has no effect: https is not there yet; use http:// to a collector near by",
-				    config_rows[certificates[i]].variable, (int)config_raw[certificates[i]].len,
-				    config_raw[certificates[i]].ptr);
+			config_warn("%s=\"%.*s\" has no effect: https is not there yet; use http:// to a "
+				    "collector near by",
+				    config_rows[certificates[i]].variable,
+				    (int)config_raw[certificates[i]].len, config_raw[certificates[i]].ptr);
 }
 
 void config_derive_otlp(void)
 {
-	bool traces = config.traces_exporters & EXPORTER_OTLP, metrics = config.metrics_exporters & EXPORTER_OTLP;
+	bool traces = config.traces_exporters & EXPORTER_OTLP,
+	     metrics = config.metrics_exporters & EXPORTER_OTLP;
 
 	resolve(&(struct signal){&config.traces, traces, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-				 "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "v1/traces", config.otlp_traces_endpoint,
-				 config.otlp_traces_protocol, config.otlp_traces_headers,
-				 config.otlp_traces_compression, config.otlp_traces_timeout, false, false});
+				 "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "v1/traces",
+				 config.otlp_traces_endpoint, config.otlp_traces_protocol,
+				 config.otlp_traces_headers, config.otlp_traces_compression,
+				 config.otlp_traces_timeout, false, false});
 	resolve(&(struct signal){&config.metrics, metrics, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
-				 "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "v1/metrics", config.otlp_metrics_endpoint,
-				 config.otlp_metrics_protocol, config.otlp_metrics_headers,
-				 config.otlp_metrics_compression, config.otlp_metrics_timeout,
-				 traces && !config.otlp_traces_endpoint, traces && !config.otlp_traces_protocol});
+				 "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "v1/metrics",
+				 config.otlp_metrics_endpoint, config.otlp_metrics_protocol,
+				 config.otlp_metrics_headers, config.otlp_metrics_compression,
+				 config.otlp_metrics_timeout, traces && !config.otlp_traces_endpoint,
+				 traces && !config.otlp_traces_protocol});
 	warn_certificates();
 }

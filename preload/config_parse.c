@@ -7,7 +7,7 @@
 /* One row of the table while it is read. */
 struct row {
 	const char *variable;
-	struct bytes *raw;   /* what the environment says */
+	struct bytes *raw;     /* what the environment says */
 	struct bytes fallback; /* CHOICE: the words that are allowed, the default first */
 };
 
@@ -16,8 +16,8 @@ static void refuse(struct row *row, const char *what)
 	struct bytes fallback = bytes_until(row->fallback, bytes_find(row->fallback, '|'));
 
 	if (fallback.len)
-		config_warn("%s=\"%.*s\" %s; using %.*s", row->variable, (int)row->raw->len, row->raw->ptr, what,
-			    (int)fallback.len, fallback.ptr);
+		config_warn("%s=\"%.*s\" %s; using %.*s", row->variable, (int)row->raw->len, row->raw->ptr,
+			    what, (int)fallback.len, fallback.ptr);
 	else
 		config_warn("%s=\"%.*s\" %s; it is ignored", row->variable, (int)row->raw->len, row->raw->ptr,
 			    what);
@@ -177,8 +177,8 @@ static const char *parse_CHOICE(struct row *row)
 		list = row->fallback;
 		while (bytes_next(&list, '|', &word))
 			if (word.len)
-				len += (size_t)log_format(what + len, sizeof(what) - len, " %.*s", (int)word.len,
-							  word.ptr);
+				len += (size_t)log_format(what + len, sizeof(what) - len, " %.*s",
+							  (int)word.len, word.ptr);
 		refuse(row, what);
 	}
 	word = bytes_until(row->fallback, bytes_find(row->fallback, '|'));
@@ -188,7 +188,8 @@ static const char *parse_CHOICE(struct row *row)
 void config_parse_all(void)
 {
 #define SETTING(name, type, variable, fallback, help) \
-	config.name = parse_##type(&(struct row){variable, &config_raw[CONFIG_INDEX_##name], BYTES(fallback)});
+	config.name =                                 \
+		parse_##type(&(struct row){variable, &config_raw[CONFIG_INDEX_##name], BYTES(fallback)});
 #include "preload/config.def"
 #undef SETTING
 }

@@ -18,7 +18,10 @@ struct name {
 	uint8_t formats;
 };
 
-#define NAME(text, field, prefix, formats) {text, sizeof(text) - 1, field, prefix, formats}
+#define NAME(text, field, prefix, formats)                     \
+	{                                                      \
+		text, sizeof(text) - 1, field, prefix, formats \
+	}
 #define B3 (FORMAT_B3 | FORMAT_B3MULTI)
 
 /* Ended by length 0; names of one first letter stand together. */
@@ -219,7 +222,6 @@ static void take(struct context *out, const struct context *one, bool valid)
 	if (valid) {
 		*out = *one;
 		out->valid = out->remote = true;
-		out->deny = false;
 		out->baggage = baggage;
 	} else if (one->deny && !out->valid) {
 		out->deny = true;

@@ -160,17 +160,21 @@ __attribute__((noinline)) static struct bytes collect(const struct extraction *e
 		else if (format == FORMAT_JAEGER && field == FIELD_JAEGER_BAGGAGE)
 			add_list(&members, value);
 		else if (format == FORMAT_JAEGER && field == FIELD_UBERCTX)
-			add(&members, (struct member){bytes_from(name, UBERCTX_PREFIX), value, BYTES_NONE, true});
+			add(&members,
+			    (struct member){bytes_from(name, UBERCTX_PREFIX), value, BYTES_NONE, true});
 		else if (format == FORMAT_OTTRACE && field == FIELD_OT_BAGGAGE)
-			add(&members, (struct member){bytes_from(name, OT_BAGGAGE_PREFIX), value, BYTES_NONE, true});
+			add(&members,
+			    (struct member){bytes_from(name, OT_BAGGAGE_PREFIX), value, BYTES_NONE, true});
 	}
 	return write_members(&members, room);
 }
 
-struct bytes baggage_extract(const struct extraction *extraction, enum context_format format, struct room *room)
+struct bytes baggage_extract(const struct extraction *extraction, enum context_format format,
+			     struct room *room)
 {
-	static const uint32_t fields[][2] = {
-		{FIELD_BAGGAGE, FIELD_BAGGAGE}, {FIELD_UBERCTX, FIELD_JAEGER_BAGGAGE}, {FIELD_OT_BAGGAGE, FIELD_OT_BAGGAGE}};
+	static const uint32_t fields[][2] = {{FIELD_BAGGAGE, FIELD_BAGGAGE},
+					     {FIELD_UBERCTX, FIELD_JAEGER_BAGGAGE},
+					     {FIELD_OT_BAGGAGE, FIELD_OT_BAGGAGE}};
 	const uint32_t *wanted = format == FORMAT_BAGGAGE   ? fields[0]
 				 : format == FORMAT_JAEGER  ? fields[1]
 				 : format == FORMAT_OTTRACE ? fields[2]

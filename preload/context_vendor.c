@@ -166,7 +166,8 @@ bool xray_extract(const struct extraction *extraction, struct context *out)
 
 void xray_inject(const struct context *context, context_put *put, void *arg)
 {
-	static const char frame[] = "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0";
+	static const char frame[] =
+		"Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0";
 	struct bytes list = context->baggage, key, value;
 	char text[sizeof(frame) - 1 + XRAY_BAGGAGE_MAX];
 	size_t len = sizeof(frame) - 1;
@@ -271,7 +272,9 @@ int context_span_offset(uint32_t field, struct bytes value, const struct context
 		return xray_decode(value, &found, &parent) ? place(value, &found, context, parent.ptr) : -1;
 	case FIELD_B3_SPANID:
 	case FIELD_OT_SPANID:
-		return span_id_decode(value, found.span_id) && memcmp(found.span_id, context->span_id, 8) == 0 ? 0 : -1;
+		return span_id_decode(value, found.span_id) && memcmp(found.span_id, context->span_id, 8) == 0
+			       ? 0
+			       : -1;
 	default:
 		return -1;
 	}

@@ -16,7 +16,8 @@ bool traceparent_decode(struct bytes value, struct context *out)
 		return false;
 	if (value.len > TRACEPARENT_LEN && (version == 0 || text[TRACEPARENT_LEN] != '-'))
 		return false;
-	if (!hex_decode(&flags, text + 53, 1) || !trace_id_decode((struct bytes){text + 3, 32}, out->trace_id) ||
+	if (!hex_decode(&flags, text + 53, 1) ||
+	    !trace_id_decode((struct bytes){text + 3, 32}, out->trace_id) ||
 	    !span_id_decode((struct bytes){text + 36, 16}, out->span_id))
 		return false;
 	out->flags = flags & (FLAG_SAMPLED | FLAG_RANDOM);
@@ -25,8 +26,8 @@ bool traceparent_decode(struct bytes value, struct context *out)
 
 static bool key_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '*' || c == '/' ||
-	       c == '@';
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '*' ||
+	       c == '/' || c == '@';
 }
 
 static bool member_valid(struct bytes member)

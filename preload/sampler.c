@@ -241,9 +241,10 @@ size_t sampler_describe(char *out, size_t cap)
 	if (!active.parent_based)
 		return describe_root(out, cap);
 	describe_root(root, sizeof(root));
-	return (size_t)log_format(out, cap,
-				  "ParentBased{root=%s,remoteParentSampled=AlwaysOnSampler,"
-				  "remoteParentNotSampled=AlwaysOffSampler,localParentSampled=AlwaysOnSampler,"
-				  "localParentNotSampled=AlwaysOffSampler}",
-				  root);
+	return (size_t)log_format(
+		out, cap,
+		"ParentBased{root=%s,remoteParentSampled=AlwaysOnSampler,"
+		"remoteParentNotSampled=AlwaysOffSampler,localParentSampled=AlwaysOnSampler,"
+		"localParentNotSampled=AlwaysOffSampler}",
+		root);
 }

@@ -6,10 +6,10 @@
 #include "preload/config.h"
 
 #define ENTRIES 64
-#define CHECK(condition) \
-	do { \
+#define CHECK(condition)          \
+	do {                      \
 		if (!(condition)) \
-			abort(); \
+			abort();  \
 	} while (0)
 
 static void check_destination(const struct config_otlp *to)

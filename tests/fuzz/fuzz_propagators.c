@@ -7,10 +7,10 @@
 #include "preload/context.h"
 #include "preload/sampler.h"
 
-#define CHECK(condition) \
-	do { \
+#define CHECK(condition)          \
+	do {                      \
 		if (!(condition)) \
-			abort(); \
+			abort();  \
 	} while (0)
 
 static void configure(uint8_t choice)
@@ -69,7 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	configure(data[0]);
 	collect((struct bytes){(const char *)data + 1, size - 1}, &fields);
 	for (uint32_t i = 0; i < fields.count; i++)
-		context_span_offset(fields.seen[i].field, fields.seen[i].value, &(struct context){.valid = true});
+		context_span_offset(fields.seen[i].field, fields.seen[i].value,
+				    &(struct context){.valid = true});
 	size_t cap = size > 2 && data[size - 1] == '!' ? data[1] : sizeof(first_text);
 	CHECK(context_extract(&fields, &first, first_text, cap) == first.valid);
 	CHECK(first.tracestate.len + first.baggage.len <= cap);

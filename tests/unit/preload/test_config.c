@@ -53,9 +53,9 @@ static unsigned lines_said(void)
 }
 
 /* Exactly one line, with this in it. */
-#define assert_said(text) \
-	do { \
-		if (lines_said() != 1 || !strstr(said, text)) \
+#define assert_said(text)                                                             \
+	do {                                                                          \
+		if (lines_said() != 1 || !strstr(said, text))                         \
 			fail_msg("expected one line with: %s\nsaid: %s", text, said); \
 	} while (0)
 #define assert_silent() assert_string_equal(said, "")
@@ -91,8 +91,9 @@ static void test_load_warns_once_and_uses_the_default(void **state)
 	static const struct {
 		const char *entry, *line;
 	} rows[] = {
-		{"OTEL_BSP_SCHEDULE_DELAY=abc", "warn config: OTEL_BSP_SCHEDULE_DELAY=\"abc\" is not a number of "
-						"milliseconds; using 5000\n"},
+		{"OTEL_BSP_SCHEDULE_DELAY=abc",
+		 "warn config: OTEL_BSP_SCHEDULE_DELAY=\"abc\" is not a number of "
+		 "milliseconds; using 5000\n"},
 		{"OTEL_BSP_SCHEDULE_DELAY=-1", "OTEL_BSP_SCHEDULE_DELAY=\"-1\""},
 		{"OTEL_BSP_SCHEDULE_DELAY=5s", "OTEL_BSP_SCHEDULE_DELAY=\"5s\""},
 		{"OTEL_BSP_SCHEDULE_DELAY=99999999999", "OTEL_BSP_SCHEDULE_DELAY=\"99999999999\""},
@@ -169,7 +170,7 @@ static void test_load_applies_the_url_rule(void **state)
 static void test_load_refuses_what_is_no_url(void **state)
 {
 	static const char *const rows[] = {
-		"OTEL_EXPORTER_OTLP_ENDPOINT=c:4318",	      "OTEL_EXPORTER_OTLP_ENDPOINT=http://",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=c:4318",         "OTEL_EXPORTER_OTLP_ENDPOINT=http://",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://c:0",     "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:65536",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://c:",      "OTEL_EXPORTER_OTLP_ENDPOINT=http://c/a b",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://c/\r\nX", "OTEL_EXPORTER_OTLP_ENDPOINT=http://[::1",
@@ -187,7 +188,8 @@ static void test_load_refuses_what_is_no_url(void **state)
 static void test_load_says_no_secret(void **state)
 {
 	(void)state;
-	load("OTEL_EXPORTER_OTLP_HEADERS=api-key=hunter2", "OTEL_EXPORTER_OTLP_ENDPOINT=https://me:hunter2@c/?k=hunter2",
+	load("OTEL_EXPORTER_OTLP_HEADERS=api-key=hunter2",
+	     "OTEL_EXPORTER_OTLP_ENDPOINT=https://me:hunter2@c/?k=hunter2",
 	     "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://me:hunter2@c/", "OTEL_LOG_LEVEL=trace");
 	assert_int_equal(lines_said(), 2);
 	assert_null(strstr(said, "hunter2"));
@@ -202,7 +204,8 @@ static void test_load_clamps_the_batch_to_the_queue(void **state)
 	assert_silent();
 	assert_int_equal(config.bsp_max_export_batch_size, 100);
 	load("OTEL_BSP_MAX_QUEUE_SIZE=1000", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=2000");
-	assert_said("OTEL_BSP_MAX_EXPORT_BATCH_SIZE=\"2000\" is more than OTEL_BSP_MAX_QUEUE_SIZE=1000; using 512");
+	assert_said("OTEL_BSP_MAX_EXPORT_BATCH_SIZE=\"2000\" is more than OTEL_BSP_MAX_QUEUE_SIZE=1000; "
+		    "using 512");
 	assert_int_equal(config.bsp_max_export_batch_size, 512);
 }
 

@@ -149,7 +149,8 @@ static void test_tracestate_follows_level_2(void **state)
 		 TEN("1=1") "," TEN("2=1") "," TEN("3=1") ",x=1,y=1"},
 		{"tracestate: " TEN("1=1") "," TEN("2=1") "," TEN("3=1") ",x=1,y=1,z=1", ""},
 		/* beyond 512: the long ones go first, then the right-most */
-		{"tracestate: a=1,l=" X64 X64 ",b=" X256 ",c=" X64 X64 ",d=2", "a=1,l=" X64 X64 ",b=" X256 ",d=2"},
+		{"tracestate: a=1,l=" X64 X64 ",b=" X256 ",c=" X64 X64 ",d=2",
+		 "a=1,l=" X64 X64 ",b=" X256 ",d=2"},
 		{"tracestate: a=" X64 ",b=" X64 ",c=" X64 ",d=" X64 ",e=" X64 ",f=" X64 ",g=" X64 ",h=" X64,
 		 "a=" X64 ",b=" X64 ",c=" X64 ",d=" X64 ",e=" X64 ",f=" X64 ",g=" X64},
 	};
@@ -172,7 +173,7 @@ static void test_baggage_is_kept_in_wire_form(void **state)
 		{"baggage: a=1,b=2", "a=1,b=2"},
 		{"baggage: a = 1 ; p ; q=2 , b=2", "a=1;p ; q=2,b=2"},
 		{"baggage: a=1\nBaggage: b=2", "a=1,b=2"},
-		{"baggage: a=1,a=2,b=3", "a=2,b=3"},
+		{"baggage: a=1,a=2,c=3", "a=2,c=3"},
 		{"baggage: a=x=y%20z", "a=x=y%20z"},
 		{"baggage: a=100%,b=%4", "a=100%25,b=%254"},
 		{"baggage: a=\xc3\xa4 \"\\", "a=%C3%A4%20%22%5C"},
@@ -189,6 +190,21 @@ static void test_baggage_is_kept_in_wire_form(void **state)
 	assert_false(extract("baggage: a=1"));
 	assert_string_equal(inject(0), "baggage: a=1\r\n");
 	assert_string_equal(inject(1u << FIELD_BAGGAGE), "");
+}
+
+static void test_baggage_drops_whole_members_that_do_not_fit(void **state)
+{
+	struct extraction fields;
+	(void)state;
+	use(FORMAT_BAGGAGE, 0);
+	extraction_init(&fields);
+	extraction_add(&fields, FIELD_BAGGAGE, BYTES_NONE, BYTES("a=1,long=2,c=3"));
+	context_extract(&fields, &got, room, 7);
+	assert_string_equal(text_of(got.baggage), "a=1,c=3");
+	context_extract(&fields, &got, room, 6);
+	assert_string_equal(text_of(got.baggage), "a=1");
+	context_extract(&fields, &got, room, 2);
+	assert_int_equal(got.baggage.len, 0);
 }
 
 static void test_b3_reads_both_kinds(void **state)
@@ -282,14 +298,16 @@ static void test_xray(void **state)
 	static const char root[] = "Root=1-0af76519-16cd43dd8448eb211c80319c";
 	(void)state;
 	use(FORMAT_XRAY, 0);
-	assert_true(extract("x-amzn-trace-id: Sampled=1; Parent=" S ";Self=1; Root=1-0af76519-16cd43dd8448eb211c80319c"));
+	assert_true(extract("x-amzn-trace-id: Sampled=1; Parent=" S
+			    ";Self=1; Root=1-0af76519-16cd43dd8448eb211c80319c"));
 	assert_ids(T, S);
 	assert_int_equal(got.flags, 1);
 	got.baggage = BYTES("k=v;p,Root=x");
 	assert_string_equal(inject(0), "X-Amzn-Trace-Id: Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=" S
 				       ";Sampled=1;k=v\r\n");
 	assert_true(strstr(wire, root) != NULL);
-	assert_true(extract("X-Amzn-Trace-Id: Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=" S ";Sampled=?"));
+	assert_true(
+		extract("X-Amzn-Trace-Id: Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=" S ";Sampled=?"));
 	assert_int_equal(got.flags, 0);
 	assert_false(extract("X-Amzn-Trace-Id: Root=1-0af76519-16cd43dd8448eb211c80319c"));
 	assert_false(extract("X-Amzn-Trace-Id: Root=2-0af76519-16cd43dd8448eb211c80319c;Parent=" S));
@@ -319,7 +337,8 @@ static void test_extract_lets_a_later_success_replace(void **state)
 {
 	(void)state;
 	use(FORMAT_TRACECONTEXT, FORMAT_B3);
-	assert_true(extract(PARENT "tracestate: a=1\nb3: 00000000000000008448eb211c80319c-1111111111111111-0"));
+	assert_true(
+		extract(PARENT "tracestate: a=1\nb3: 00000000000000008448eb211c80319c-1111111111111111-0"));
 	assert_ids("00000000000000008448eb211c80319c", "1111111111111111");
 	assert_int_equal(got.tracestate.len, 0);
 	assert_true(extract(PARENT "tracestate: a=1\nb3: junk"));
@@ -382,9 +401,11 @@ static void test_inject_never_doubles(void **state)
 	(void)state;
 	use(FORMAT_TRACECONTEXT, FORMAT_BAGGAGE);
 	assert_true(extract(PARENT "tracestate: a=1\nbaggage: k=v"));
-	assert_string_equal(inject(0), "traceparent: 00-" T "-" S "-01\r\ntracestate: a=1\r\nbaggage: k=v\r\n");
+	assert_string_equal(inject(0),
+			    "traceparent: 00-" T "-" S "-01\r\ntracestate: a=1\r\nbaggage: k=v\r\n");
 	assert_string_equal(inject(1u << FIELD_TRACEPARENT), "baggage: k=v\r\n");
-	assert_string_equal(inject(1u << FIELD_TRACESTATE), "traceparent: 00-" T "-" S "-01\r\nbaggage: k=v\r\n");
+	assert_string_equal(inject(1u << FIELD_TRACESTATE),
+			    "traceparent: 00-" T "-" S "-01\r\nbaggage: k=v\r\n");
 	assert_int_equal(context_inject_lines(&got, 0, wire, 69), 0); /* one too few */
 	assert_int_equal(context_inject_lines(&got, 0, wire, 70), 70);
 }
@@ -414,7 +435,8 @@ static void test_span_offset_finds_our_own_span_only(void **state)
 	use(FORMAT_TRACECONTEXT, 0);
 	assert_true(extract(PARENT));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_int_equal(context_span_offset(rows[i].field, bytes_of(rows[i].value), &got), rows[i].offset);
+		assert_int_equal(context_span_offset(rows[i].field, bytes_of(rows[i].value), &got),
+				 rows[i].offset);
 }
 
 int main(void)
@@ -423,6 +445,7 @@ int main(void)
 		cmocka_unit_test(test_traceparent_follows_level_2),
 		cmocka_unit_test(test_tracestate_follows_level_2),
 		cmocka_unit_test(test_baggage_is_kept_in_wire_form),
+		cmocka_unit_test(test_baggage_drops_whole_members_that_do_not_fit),
 		cmocka_unit_test(test_b3_reads_both_kinds),
 		cmocka_unit_test(test_b3_writes_each_kind),
 		cmocka_unit_test(test_jaeger),

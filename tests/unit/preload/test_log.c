@@ -18,12 +18,12 @@ static void test_format_agrees_with_printf(void **state)
 {
 	char ours[256], theirs[256];
 	(void)state;
-#define SAME(...) \
-	do { \
+#define SAME(...)                                                      \
+	do {                                                           \
 		int len = log_format(ours, sizeof(ours), __VA_ARGS__); \
-		snprintf(theirs, sizeof(theirs), __VA_ARGS__); \
-		assert_string_equal(ours, theirs); \
-		assert_int_equal(len, strlen(theirs)); \
+		snprintf(theirs, sizeof(theirs), __VA_ARGS__);         \
+		assert_string_equal(ours, theirs);                     \
+		assert_int_equal(len, strlen(theirs));                 \
 	} while (0)
 	SAME("%d %d %d %u", 0, INT32_MIN, INT32_MAX, UINT32_MAX);
 	SAME("%ld %lu %lld %llu %zu %x", INT64_MIN, UINT64_MAX, -1LL, 1ULL << 63, (size_t)7, 0xbeefu);

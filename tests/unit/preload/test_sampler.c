@@ -25,9 +25,9 @@ static struct context with_randomness(uint64_t r)
 	return context;
 }
 
-#define assert_state(context, expected) \
-	do { \
-		assert_int_equal((context).tracestate.len, strlen(expected)); \
+#define assert_state(context, expected)                                                    \
+	do {                                                                               \
+		assert_int_equal((context).tracestate.len, strlen(expected));              \
 		assert_memory_equal((context).tracestate.ptr, expected, strlen(expected)); \
 	} while (0)
 
@@ -37,11 +37,11 @@ static void test_decide_writes_reference_thresholds(void **state)
 		double p;
 		const char *state;
 	} rows[] = {
-		{1, "ot=th:0"},		{0.5, "ot=th:8"},	{1.0 / 3, "ot=th:aaab"},
-		{0.3, "ot=th:b333"},	{0.25, "ot=th:c"},	{0.2, "ot=th:cccd"},
-		{0.125, "ot=th:e"},	{0.1, "ot=th:e666"},	{0.05, "ot=th:f3333"},
-		{0.01, "ot=th:fd70a"},	{0.001, "ot=th:ffbe77"}, {0.0001, "ot=th:fff9724"},
-		{0.9, "ot=th:199a"},	{0.999, "ot=th:0042"},	{1e-6, "ot=th:ffffef39"},
+		{1, "ot=th:0"},        {0.5, "ot=th:8"},        {1.0 / 3, "ot=th:aaab"},
+		{0.3, "ot=th:b333"},   {0.25, "ot=th:c"},       {0.2, "ot=th:cccd"},
+		{0.125, "ot=th:e"},    {0.1, "ot=th:e666"},     {0.05, "ot=th:f3333"},
+		{0.01, "ot=th:fd70a"}, {0.001, "ot=th:ffbe77"}, {0.0001, "ot=th:fff9724"},
+		{0.9, "ot=th:199a"},   {0.999, "ot=th:0042"},   {1e-6, "ot=th:ffffef39"},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -89,7 +89,7 @@ static void test_decide_parent_based_keeps_only_consistent_thresholds(void **sta
 	use(SAMPLER_ALWAYS_OFF, true, 0);
 	assert_state(follow("a=1,ot=th:8;x:y", FLAG_SAMPLED), "a=1,ot=th:8;x:y");
 	assert_state(follow("a=1,ot=th:9;x:y", FLAG_SAMPLED), "ot=x:y,a=1"); /* R < T */
-	assert_state(follow("a=1,ot=th:8;x:y", 0), "ot=x:y,a=1");	     /* unsampled */
+	assert_state(follow("a=1,ot=th:8;x:y", 0), "ot=x:y,a=1");            /* unsampled */
 	assert_state(follow("a=1,ot=th:8,b=2", 0), "a=1,b=2");
 	assert_state(follow("a=1,ot=th:XX,b=2", FLAG_SAMPLED), "a=1,b=2");
 	assert_state(follow("ot=rv:a0000000000000;th:9", FLAG_SAMPLED), "ot=rv:a0000000000000;th:9");
