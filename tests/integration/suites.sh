@@ -5,7 +5,9 @@
 need /usr/bin/python3
 [ -d /usr/lib/python3.11/test ] || skip "libpython3.11-testsuite is not installed"
 suites=${SUITES:-test_socket test_httplib test_httpservers test_subprocess test_threading test_asyncio}
-# Left out: what asks for a network, for much time or for a terminal.
+# Left out: the VSOCK tests, which wait for ever for a host to call where a machine has the device but nobody behind it.
+left_out='*VSOCK*'
+echo "left out: $left_out (they hang bare where nobody is behind the device)"
 cd "$work" || exit 1
 
 run() { # how suite out
@@ -13,9 +15,9 @@ run() { # how suite out
 	shift 3
 	if [ "$how" = with ]; then
 		env LD_PRELOAD="$lib" OTEL_TRACES_EXPORTER=otlp_file TAGALONG_FILE="$work/$suite.jsonl" OTEL_SERVICE_NAME="$suite" \
-			timeout 400 /usr/bin/python3 -m test -v "$suite" "$@" >"$out" 2>&1 </dev/null
+			timeout 400 /usr/bin/python3 -m test -v -i "$left_out" "$suite" "$@" >"$out" 2>&1 </dev/null
 	else
-		timeout 400 /usr/bin/python3 -m test -v "$suite" "$@" >"$out" 2>&1 </dev/null
+		timeout 400 /usr/bin/python3 -m test -v -i "$left_out" "$suite" "$@" >"$out" 2>&1 </dev/null
 	fi
 }
 # "test_name (class) ... ok" -> one line each, outcome last; times and addresses left out.
