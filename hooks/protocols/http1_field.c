@@ -24,8 +24,16 @@ static bool is(struct bytes name, struct bytes lower)
 }
 
 /* One comparison at most for nearly every name. */
-static enum http1_field known_field(struct bytes name, bool requests)
+static inline enum http1_field known_field(struct bytes name, bool requests)
 {
+	/* Bit n: names of n letters that begin like this one may be ours; most names end here. */
+	static const uint32_t lengths[26] = {
+		['c' - 'a'] = 1u << 10 | 1u << 14, ['f' - 'a'] = 1u << 9, ['h' - 'a'] = 1u << 4, ['l' - 'a'] = 1u << 8,
+		['t' - 'a'] = 1u << 17, ['u' - 'a'] = 1u << 7 | 1u << 10, ['x' - 'a'] = 1u << 15 | 1u << 16 | 1u << 17,
+	};
+	unsigned first = (unsigned)((uint8_t)name.ptr[0] | 0x20) - 'a';
+	if (first >= 26 || name.len > 17 || !(lengths[first] >> name.len & 1))
+		return HTTP1_OTHER;
 	switch (name.len) {
 	case 4:
 		return requests && is(name, BYTES("host")) ? HTTP1_HOST : HTTP1_OTHER;
@@ -54,7 +62,7 @@ static enum http1_field known_field(struct bytes name, bool requests)
 	}
 }
 
-static bool listed(const struct bytes *list, struct bytes name)
+static inline bool listed(const struct bytes *list, struct bytes name)
 {
 	for (; list && list->ptr; list++)
 		if (bytes_equal_nocase(*list, name))

@@ -33,8 +33,35 @@ static inline size_t first_byte(uint64_t mask)
 #define WORDWISE 0
 #endif
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+
+/* 16 bytes at a time; a mask of those that are NUL, LF or CR. */
+static inline size_t skip_plain(struct bytes in, size_t at)
+{
+	const __m128i cr = _mm_set1_epi8('\r'), lf = _mm_set1_epi8('\n'), nul = _mm_setzero_si128();
+	while (in.len - at >= 16) {
+		__m128i word = _mm_loadu_si128((const __m128i *)(const void *)(in.ptr + at));
+		__m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(word, cr), _mm_cmpeq_epi8(word, lf)),
+					   _mm_cmpeq_epi8(word, nul));
+		int mask = _mm_movemask_epi8(hit);
+		if (mask)
+			return at + (size_t)__builtin_ctz((unsigned)mask);
+		at += 16;
+	}
+	return at;
+}
+#else
+static inline size_t skip_plain(struct bytes in, size_t at)
+{
+	(void)in;
+	return at;
+}
+#endif
+
 size_t http1_control(struct bytes in, size_t at)
 {
+	at = skip_plain(in, at);
 	while (at < in.len) {
 		uint64_t word;
 		while (WORDWISE && in.len - at >= 8) {
@@ -442,6 +469,10 @@ void http1_name(struct http1_run *run)
 	struct bytes name = {run->in.ptr + run->mark, at - run->mark};
 	if (half->open) {
 		http1_stash_append(run, name);
+		if (half->overflow) {
+			http1_opaque(run, OPAQUE_TOO_LARGE);
+			return;
+		}
 		name = (struct bytes){http1_stash_open(run), half->open};
 	} else {
 		run->name = name;

@@ -6,7 +6,18 @@
 #include "hooks/protocols/http1.h"
 
 #define REQUESTS_SHARE 6144 /* both halves may be in the middle of a head at once */
-#define NAME_RESERVE 320    /* kept free of records, so that the next line's name can be told */
+
+/* What a text may take: never the last `reserve` bytes of the stash, so that what matters more still finds
+ * room behind it, and at most `most` bytes. */
+struct allowance {
+	size_t reserve, most;
+};
+
+static const struct allowance for_names = {0, UINT16_MAX};
+static const struct allowance for_framing = {320, UINT16_MAX};
+static const struct allowance for_context = {640, 4096};
+static const struct allowance for_targets = {1024, 2048};
+static const struct allowance for_attributes = {1024, 1024};
 
 struct record {
 	uint16_t size; /* of what follows */
@@ -97,7 +108,7 @@ static bool ensure(struct http1_run *run)
 	return stash->block || (stash->take && stash->take(stash));
 }
 
-void http1_stash_append(struct http1_run *run, struct bytes text)
+static void append(struct http1_run *run, struct bytes text, struct allowance allowance)
 {
 	struct http1_half *half = run->half;
 	size_t room = 0;
@@ -108,16 +119,34 @@ void http1_stash_append(struct http1_run *run, struct bytes text)
 		half->overflow = true;
 		return;
 	}
-	size_t taken = half->used + sizeof(struct record) + half->open;
-	taken += half->phase == PHASE_NAME ? 0 : NAME_RESERVE;
-	if (taken < half->limit)
+	size_t taken = half->used + sizeof(struct record) + half->open + allowance.reserve;
+	if (taken < half->limit && half->open < allowance.most)
 		room = half->limit - taken;
+	if (room > allowance.most - half->open)
+		room = allowance.most - half->open;
 	if (text.len > room) {
 		half->overflow = true;
 		text.len = room;
 	}
-	memcpy(http1_stash_open(run) + half->open, text.ptr, text.len);
+	if (text.len)
+		memcpy(http1_stash_open(run) + half->open, text.ptr, text.len);
 	half->open = (uint16_t)(half->open + text.len);
+}
+
+void http1_stash_append(struct http1_run *run, struct bytes text)
+{
+	const struct http1_half *half = run->half;
+
+	if (half->phase == PHASE_NAME)
+		append(run, text, for_names);
+	else if (half->phase == PHASE_LINE)
+		append(run, text, for_targets);
+	else if (half->field >= HTTP1_CONTENT_LENGTH && half->field <= HTTP1_UPGRADE)
+		append(run, text, for_framing);
+	else if (half->carrier)
+		append(run, text, for_context);
+	else
+		append(run, text, for_attributes);
 }
 
 void http1_stash_commit(struct http1_run *run, enum http1_field field, bool captured, bool keep)
@@ -146,25 +175,27 @@ static bool save(struct http1_run *run, enum http1_field field, bool captured, s
 		 struct bytes value)
 {
 	struct http1_half *half = run->half;
-	size_t need = sizeof(struct record) + name.len + NAME_RESERVE;
+	struct allowance allowance = field == HTTP1_START_LINE ? for_targets : for_attributes;
+	size_t need = sizeof(struct record) + name.len + allowance.reserve, room = half->limit - half->used;
 
-	if (in_stash(run, value.len ? value : name))
+	if (in_stash(run, value.ptr ? value : name))
 		return true;
 	if (!ensure(run))
 		return false;
-	size_t room = half->limit - half->used;
-	if (room < need + (value.len < 16 ? value.len : 16)) {
+	if (room <= need) {
 		half->cut++;
 		return true;
 	}
-	if (value.len > room - need) {
-		value.len = room - need;
+	room = room - need < allowance.most ? room - need : allowance.most;
+	if (value.len > room) {
+		value.len = room;
 		half->cut++;
 	}
 	struct record record = {(uint16_t)(name.len + value.len), (uint16_t)name.len, (uint8_t)field, captured};
 	char *at = block(run) + half->used;
 	memcpy(at, &record, sizeof(record));
-	memcpy(at + sizeof(record), name.ptr, name.len);
+	if (name.len)
+		memcpy(at + sizeof(record), name.ptr, name.len);
 	if (value.len)
 		memcpy(at + sizeof(record) + name.len, value.ptr, value.len);
 	half->used = (uint16_t)(half->used + sizeof(record) + name.len + value.len);
@@ -192,7 +223,7 @@ static bool save_message(struct http1_run *run)
 	if (m->method.len && run->requests && run->half->step > STEP_TARGET)
 		saved = save(run, HTTP1_START_LINE, false, m->method, m->target);
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && saved; i++)
-		if (known[i].value->len)
+		if (known[i].value->ptr)
 			saved = save(run, known[i].field, false, BYTES_NONE, *known[i].value);
 	for (size_t i = 0; i < m->captures && saved; i++)
 		saved = save(run, HTTP1_OTHER, true, m->captured[i].name, m->captured[i].value);
@@ -207,14 +238,19 @@ bool http1_stash_save(struct http1_run *run)
 
 	if (half->open == 0 && !save_message(run))
 		return false;
+	if (half->phase == PHASE_LINE)
+		run->stop = run->in.len;
 	if (in_line) {
 		if (!ensure(run))
 			return false;
-		if (half->phase == PHASE_VALUE && half->open == 0)
-			http1_stash_append(run, run->name);
+		if (half->phase == PHASE_VALUE && half->open == 0) {
+			append(run, run->name, for_names);
+			if (half->overflow)
+				return false;
+		}
 		if (half->phase != PHASE_VALUE || half->begun)
 			http1_stash_append(run, (struct bytes){run->in.ptr + run->mark, run->stop - run->mark});
-		if (half->overflow && half->phase != PHASE_VALUE && half->phase != PHASE_LINE)
+		if (half->overflow && half->phase == PHASE_NAME)
 			return false; /* a name that cannot be told */
 	}
 	/* Still lent to the sink during the feed, and the last thing here: its room is free from the next on. */
