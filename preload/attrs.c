@@ -195,9 +195,51 @@ static inline void close_attribute(struct attrs *attrs, const uint8_t *at)
 	attrs->count++;
 }
 
+static inline bool is_ascii(struct bytes text)
+{
+	uint64_t word, high = 0;
+	size_t i = 0;
+	if (text.len < 8) {
+		for (; i < text.len; i++)
+			high |= (uint8_t)text.ptr[i];
+		return (high & 0x80) == 0;
+	}
+	for (; i + 8 <= text.len; i += 8) {
+		memcpy(&word, text.ptr + i, 8);
+		high |= word;
+	}
+	memcpy(&word, text.ptr + text.len - 8, 8);
+	return ((high | word) & HIGH_BITS) == 0;
+}
+
+/* What most attributes are: so short that every length is one byte, plain ASCII, and with room to spare. */
+static inline bool put_short(struct attrs *attrs, struct bytes key, struct bytes value)
+{
+	if (key.len + value.len > 112 || attrs->cap - attrs->len < 128 || value.len > attrs->limits->value_length ||
+	    attrs->count >= attrs->limits->count || !is_ascii(value))
+		return false;
+	uint8_t *at = attrs->buf + attrs->len;
+	at[0] = TAG_ATTRIBUTE;
+	at[1] = (uint8_t)(key.len + value.len + 6);
+	at[2] = TAG_KEY;
+	at[3] = (uint8_t)key.len;
+	copy_short(at + 4, key.ptr, key.len);
+	at += 4 + key.len;
+	at[0] = TAG_VALUE;
+	at[1] = (uint8_t)(value.len + 2);
+	at[2] = TAG_STRING;
+	at[3] = (uint8_t)value.len;
+	copy_short(at + 4, value.ptr, value.len);
+	attrs->len += (uint32_t)(8 + key.len + value.len);
+	attrs->count++;
+	return true;
+}
+
 void attrs_string(struct attrs *attrs, struct bytes key, struct bytes value)
 {
 	size_t room;
+	if (put_short(attrs, key, value))
+		return;
 	if (!room_for(attrs, key, 4, &room))
 		return;
 	bool text = utf8_valid(value);
