@@ -1,0 +1,190 @@
+/* test_http_describe.c - the corners of addresses, schemes and redaction that conversations do not show. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "hooks/protocols/http_describe.h"
+#include "tests/support/attrs_text.h"
+
+static const struct attrs_limits limits = {128, UINT32_MAX};
+
+static char *describe(const struct http_message *message, enum protocol_side side,
+		      const struct protocol_endpoint *endpoint, struct protocol_facts *facts)
+{
+	static uint8_t room[4096];
+	static struct attrs attrs;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	attrs_init(&attrs, room, sizeof(room), &limits);
+	*facts = (struct protocol_facts){.attrs = &attrs};
+	http_describe_request(message, side, endpoint, facts);
+	attrs_text(&attrs, "", out);
+	fclose(out);
+	return text;
+}
+
+static void expect(const struct http_message *message, enum protocol_side side,
+		   const struct protocol_endpoint *endpoint, const char *there, const char *not_there)
+{
+	struct protocol_facts facts;
+	char *text = describe(message, side, endpoint, &facts);
+	if (there && !strstr(text, there))
+		fail_msg("no %s in:\n%s", there, text);
+	if (not_there && strstr(text, not_there))
+		fail_msg("%s in:\n%s", not_there, text);
+	free(text);
+}
+
+static struct http_message get(const char *target, const char *host)
+{
+	struct http_message message = {.captures = 0};
+	message.method = BYTES("GET");
+	message.target = bytes_of(target);
+	message.host = bytes_of(host);
+	message.version = BYTES("1.1");
+	return message;
+}
+
+static void test_split_port(void **unused)
+{
+	(void)unused;
+	static const struct {
+		const char *in, *host;
+		uint16_t port;
+	} rows[] = {
+		{"a:80", "a", 80}, {"a", "a", 0}, {"a:", "a", 0}, {"a:65536", "a", 0}, {"a:x", "a", 0},
+		{"a:000080", "a", 0}, {"[::1]:8080", "::1", 8080}, {"[::1]", "::1", 0}, {"::1", "::1", 0},
+		{"[::1", "[::1", 0}, {"", "", 0}, {":80", "", 80}, {"[::1]x", "::1", 0},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint16_t port = 1;
+		struct bytes host = http_split_port(bytes_of(rows[i].in), &port);
+		if (!bytes_equal(host, bytes_of(rows[i].host)) || port != rows[i].port)
+			fail_msg("%s: %.*s %u", rows[i].in, (int)host.len, host.ptr, port);
+	}
+}
+
+static void test_forwarded_reads_the_first_element(void **unused)
+{
+	(void)unused;
+	static const struct {
+		const char *in, *name, *value;
+	} rows[] = {
+		{"for=1.2.3.4;proto=https", "proto", "https"}, {"For=\"[::1]\" ; PROTO=http", "proto", "http"},
+		{"for=a, for=b;proto=https", "proto", ""}, {"for=\"a;b,c\";host=h", "host", "h"},
+		{"for=\"a\\\"b\";host=h", "host", "h"}, {"for", "for", ""}, {"=;;for=x", "for", "x"},
+		{"for=\"open", "for", "open"}, {"", "for", ""}, {"for=\"x\\", "host", ""},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bytes value = http_forwarded(bytes_of(rows[i].in), bytes_of(rows[i].name));
+		if (!bytes_equal(value, bytes_of(rows[i].value)))
+			fail_msg("%s: %s is %.*s", rows[i].in, rows[i].name, (int)value.len, value.ptr);
+	}
+}
+
+static void test_describe_unix_sockets(void **unused)
+{
+	(void)unused;
+	struct protocol_endpoint client = {.peer_address = BYTES("/run/docker.sock"), .is_unix = true};
+	struct protocol_endpoint server = {.local_address = BYTES("/run/app.sock"), .is_unix = true};
+	struct http_message message = get("/v1", "docker");
+	expect(&message, SIDE_CLIENT, &client, "server.address=\"/run/docker.sock\"\n", "server.port");
+	expect(&message, SIDE_CLIENT, &client, "url.full=\"http://docker/v1\"\n", "network.peer");
+	expect(&message, SIDE_SERVER, &server, "server.address=\"docker\"\n", "client.address");
+	message = get("/v1", "");
+	expect(&message, SIDE_SERVER, &server, "server.address=\"/run/app.sock\"\n", "server.port");
+	expect(&message, SIDE_CLIENT, &client, "url.full=\"http://localhost/v1\"\n", NULL);
+}
+
+static void test_describe_without_host(void **unused)
+{
+	(void)unused;
+	struct protocol_endpoint endpoint = {.peer_address = BYTES("fe80::1%eth0"), .peer_port = 8443, .tls = true};
+	struct http_message message = get("/", "");
+	expect(&message, SIDE_CLIENT, &endpoint, "url.full=\"https://[fe80::1]:8443/\"\n", "eth0");
+	expect(&message, SIDE_CLIENT, &endpoint, "server.address=\"fe80::1\"\nserver.port=8443\n", NULL);
+	endpoint.name = BYTES("name.example");
+	endpoint.peer_port = 443;
+	expect(&message, SIDE_CLIENT, &endpoint, "url.full=\"https://name.example/\"\n", NULL);
+	expect(&message, SIDE_SERVER, &endpoint, "url.scheme=\"https\"\n", "server.address");
+}
+
+static void test_describe_redacts(void **unused)
+{
+	(void)unused;
+	struct protocol_endpoint endpoint = {.peer_port = 80};
+	struct http_message message = get("/?sig=a&SIG=b&Signature=&xsig=c&sig&X-Amz-Credential=d=e#sig=f", "h");
+	const char *query = "sig=REDACTED&SIG=b&Signature=REDACTED&xsig=c&sig&X-Amz-Credential=REDACTED#sig=f\"\n";
+	char text[1024];
+	snprintf(text, sizeof(text), "url.query=\"%s", query);
+	expect(&message, SIDE_SERVER, &endpoint, text, NULL);
+	snprintf(text, sizeof(text), "url.full=\"http://h/?%s", query);
+	expect(&message, SIDE_CLIENT, &endpoint, text, NULL);
+	/* More secrets than there is room for pieces: none may come out. */
+	size_t len = 0;
+	text[len++] = '/';
+	text[len++] = '?';
+	for (int i = 0; i < 60; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "sig=secret&");
+	message = get(text, "h");
+	expect(&message, SIDE_CLIENT, &endpoint, "sig=REDACTED", "secret");
+	expect(&message, SIDE_SERVER, &endpoint, "sig=REDACTED", "secret");
+	message = get("http://u:p@x@h:81/", "other");
+	expect(&message, SIDE_CLIENT, &endpoint, "url.full=\"http://REDACTED:REDACTED@h:81/\"\n", "u:p");
+}
+
+static void test_describe_redirects_are_known_again(void **unused)
+{
+	(void)unused;
+	static const struct attrs_limits none = {0, 0};
+	struct protocol_endpoint endpoint = {.name = BYTES("Shop.Example"), .peer_port = 80};
+	struct http_message message = get("/long/path/to/thing?q=1", "shop.example");
+	struct protocol_facts asked, told;
+	struct attrs attrs;
+	uint8_t room[8];
+	free(describe(&message, SIDE_CLIENT, &endpoint, &asked));
+	attrs_init(&attrs, room, sizeof(room), &none);
+
+	static const struct {
+		const char *location;
+		uint16_t status;
+		bool again, same_authority, same_target;
+	} rows[] = {
+		{"http://SHOP.example:80/long/path/to/thing?q=1#f", 301, true, true, true},
+		{"https://shop.example/long/path/to/thing?q=1", 308, true, false, true},
+		{"http://shop.example/long/path/to/thing?q=2", 302, true, true, false},
+		{"/long/path/to/thing?q=1", 307, true, true, true},
+		{"thing", 302, false, false, false},
+		{"//shop.example/long", 302, false, false, false},
+		{"/long/path/to/thing?q=1", 304, false, false, false},
+		{"/long/path/to/thing?q=1", 200, false, false, false},
+		{"", 301, false, false, false},
+		{"", 401, true, true, true},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		message.location = bytes_of(rows[i].location);
+		message.status = rows[i].status;
+		told = (struct protocol_facts){.attrs = &attrs};
+		http_describe_response(&message, SIDE_CLIENT, &told);
+		bool authority = told.again && (told.authority == 0 || told.authority == asked.authority);
+		bool target = told.again && (told.target == 0 || told.target == asked.target);
+		if (told.again != rows[i].again || authority != rows[i].same_authority || target != rows[i].same_target)
+			fail_msg("%u %s: %d %d %d", rows[i].status, rows[i].location, told.again, authority, target);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_split_port),
+		cmocka_unit_test(test_forwarded_reads_the_first_element),
+		cmocka_unit_test(test_describe_unix_sockets),
+		cmocka_unit_test(test_describe_without_host),
+		cmocka_unit_test(test_describe_redacts),
+		cmocka_unit_test(test_describe_redirects_are_known_again),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
