@@ -94,5 +94,5 @@ install: all
 clean:
 	rm -rf build
 
-include $(wildcard tests/*.mk demo/*.mk)
+include $(wildcard demo/*.mk tests/*.mk)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
