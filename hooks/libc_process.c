@@ -1,8 +1,8 @@
 /* libc_process.c - forks, ends, and the door that closes behind a process (seccomp).
  *
- * fork's own handling is init.c's (pthread_atfork); here the activity goes along. vfork and clone are left
- * alone: who uses them gets what the kernel gives. exit() is not hooked either: our exit handler sees its
- * code, and that of a return from main too. */
+ * fork is init.c's (pthread_atfork), which the thread's activity survives. vfork and clone are left alone:
+ * who uses them gets what the kernel gives. exit() is not hooked either: our exit handler sees its code, and
+ * that of a return from main too. */
 #include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
@@ -20,7 +20,6 @@
 pid_t _Fork(void); /* glibc 2.34 */
 
 #define SYMBOLS(WRAP, CALL) \
-	WRAP(fork)          \
 	WRAP(_Fork)         \
 	WRAP(_exit)         \
 	WRAP(_Exit)         \
@@ -32,34 +31,6 @@ pid_t _Fork(void); /* glibc 2.34 */
 HOOK_LIBRARY(libc_process, SYMBOLS);
 
 /* --- forks ------------------------------------------------------------------------------------------- */
-
-static span_ref carry(void)
-{
-	if (!hook_live_nested())
-		return SPAN_NOBODY;
-	struct nested nested = nested_enter();
-	span_ref activity = activity_to_carry();
-	nested_leave(nested);
-	return activity;
-}
-
-static void carry_in(span_ref activity)
-{
-	if (!hook_live_nested())
-		return;
-	struct nested nested = nested_enter();
-	activity_carried(activity, EVIDENCE_INHERITED);
-	nested_leave(nested);
-}
-
-pid_t fork(void)
-{
-	span_ref activity = carry();
-	pid_t pid = REAL(fork)();
-	if (pid == 0)
-		carry_in(activity);
-	return pid;
-}
 
 /* Runs no fork handlers: ours are called by hand, whatever it interrupted. */
 static void silently(bool child)
@@ -73,21 +44,18 @@ static void silently(bool child)
 
 pid_t _Fork(void)
 {
-	span_ref activity = carry();
 	if (!HAVE(_Fork))
-		return REAL(fork)();
+		return fork();
 	pid_t pid = REAL(_Fork)();
 	if (pid >= 0)
 		silently(pid == 0);
-	if (pid == 0)
-		carry_in(activity);
 	return pid;
 }
 
 /* --- ends -------------------------------------------------------------------------------------------- */
 
-#define BUSY_TIMEOUT 100 /* ms; a handler that ends the process in the middle of our work waits for itself \
-			  */
+/* A handler that ends the process in the middle of our own work waits for itself: not for long (ms). */
+#define BUSY_TIMEOUT 100
 
 static void flush_all(void)
 {

@@ -183,6 +183,8 @@ static void test_build_two_preload_entries_become_one(void **state)
 	char *wanted = env_text("%:/last.so", library);
 	assert_string_equal(only(build(env, NULL), "LD_PRELOAD"), wanted);
 	free(wanted);
+	char *const right[] = {"OTEL_X=1", "LD_PRELOAD=/first.so", preload, NULL};
+	assert_string_equal(only(build(right, NULL), "LD_PRELOAD"), library);
 }
 
 static void test_build_unreadable_library_is_taken_out(void **state)
