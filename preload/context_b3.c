@@ -38,7 +38,7 @@ static bool single_parts(struct bytes value, struct bytes parts[4], size_t *coun
 
 static enum verdict single(struct bytes value, struct context *out)
 {
-	struct bytes parts[4];
+	struct bytes parts[4] = {BYTES_NONE, BYTES_NONE, BYTES_NONE, BYTES_NONE};
 	uint8_t parent[8];
 	size_t count;
 

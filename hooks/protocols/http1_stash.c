@@ -194,9 +194,9 @@ static bool save(struct http1_run *run, enum http1_field field, bool captured, s
 	struct record record = {(uint16_t)(name.len + value.len), (uint16_t)name.len, (uint8_t)field, captured};
 	char *at = block(run) + half->used;
 	memcpy(at, &record, sizeof(record));
-	if (name.len)
+	if (name.ptr && name.len)
 		memcpy(at + sizeof(record), name.ptr, name.len);
-	if (value.len)
+	if (value.ptr && value.len)
 		memcpy(at + sizeof(record) + name.len, value.ptr, value.len);
 	half->used = (uint16_t)(half->used + sizeof(record) + name.len + value.len);
 	return true;
