@@ -45,6 +45,22 @@ static size_t half_bytes;
 static uint64_t metrics_due;
 static bool metrics_wanted;
 
+static char file_path[4096], metrics_path[4096];
+
+/* A path as it was meant at the start: the host may go elsewhere before the file is opened. */
+static const char *absolute(const char *path, char out[4096])
+{
+	if (!path || path[0] == '/' || !(config.traces_exporters & EXPORTER_FILE || config.metrics_exporters & EXPORTER_FILE))
+		return path;
+	long len = sys_getcwd(out, 4096);
+	size_t rest = strlen(path);
+	if (len <= 0 || (size_t)len + rest + 1 > 4096)
+		return path;
+	out[len - 1] = '/'; /* where the kernel put a NUL */
+	memcpy(out + len, path, rest + 1);
+	return out;
+}
+
 void exporter_init(void)
 {
 	static const struct transport *const all[] = {&transport_otlp, &transport_file, &transport_stdout,
@@ -53,6 +69,8 @@ void exporter_init(void)
 		if ((config.traces_exporters | config.metrics_exporters) & all[i]->kind)
 			transports[transport_count++] = all[i];
 	metrics_wanted = config.metrics_exporters != 0;
+	config.file = absolute(config.file, file_path);
+	config.metrics_file = absolute(config.metrics_file, metrics_path);
 	batch_size = config.bsp_max_export_batch_size;
 	if (batch_size > MOST_RECORDS)
 		batch_size = MOST_RECORDS;

@@ -119,6 +119,8 @@ enum protocol_moment { MOMENT_REQUEST, MOMENT_RESPONSE };
 struct protocol_settings {
 	/* 0: not a carrier field; else its number, given back in FIELD. Must be fast for "host". */
 	uint32_t (*carrier)(struct bytes name);
+	/* Letters (bit 0: 'a') that a carrier field's name can begin with; 0: any. Saves asking for the others. */
+	uint32_t carrier_letters;
 	const struct bytes *known_methods;      /* case-sensitive */
 	const struct bytes *capture_request[2]; /* [enum protocol_side], lower case header names */
 	const struct bytes *capture_response[2];

@@ -216,3 +216,8 @@ long sys_thread_name(const char *name)
 {
 	CALL(SYS_prctl, PR_SET_NAME, name);
 }
+
+long sys_getcwd(char *buf, size_t size)
+{
+	CALL(SYS_getcwd, buf, size);
+}

@@ -46,6 +46,7 @@ void sys_unmap(void *ptr, size_t size);
 /* Moves fd to a high number (close-on-exec), closing the low one; returns the new one, or fd itself. */
 int sys_fd_high(int fd);
 bool sys_is_socket(int fd);
+long sys_getcwd(char *buf, size_t size); /* bytes with the NUL */
 struct stat;
 long sys_fstat(int fd, struct stat *info);
 long sys_thread_name(const char *name); /* of the calling thread */

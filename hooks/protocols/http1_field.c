@@ -78,7 +78,13 @@ void http1_classify(struct http1_run *run, struct bytes name)
 
 	half->field = (uint8_t)known_field(name, run->requests);
 	half->captured = listed(lists[SIDE_SERVER], name) || listed(lists[SIDE_CLIENT], name);
-	half->carrier = run->requests && half->field == HTTP1_OTHER ? protocol_settings.carrier(name) : 0;
+	half->carrier = 0;
+	if (run->requests && half->field == HTTP1_OTHER) {
+		unsigned letter = (unsigned)((uint8_t)name.ptr[0] | 0x20) - 'a';
+		uint32_t letters = protocol_settings.carrier_letters;
+		if (!letters || (letter < 26 && (letters >> letter & 1)))
+			half->carrier = protocol_settings.carrier(name);
+	}
 }
 
 static void keep_first(struct bytes *slot, struct bytes value)

@@ -88,6 +88,8 @@ static inline size_t skip_plain(struct bytes in, size_t at)
 size_t http1_control(struct bytes in, size_t at)
 {
 	at = skip_plain(in, at);
+	if (at < in.len && (in.ptr[at] == '\r' || in.ptr[at] == '\n'))
+		return at;
 	while (at < in.len) {
 		uint64_t word;
 		while (WORDWISE && in.len - at >= 8) {
