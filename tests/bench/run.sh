@@ -7,6 +7,7 @@ build=${BUILD:-build}
 case $build in /*) ;; *) build=$top/$build ;; esac
 lib=$build/libtagalong.so
 work=$(mktemp -d)
+chmod 755 "$work" # servers give up root
 pids=()
 cleanup() {
 	for pid in "${pids[@]:-}"; do [ -n "$pid" ] && kill "$pid" 2>/dev/null; done
@@ -25,7 +26,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 free_port() { /usr/bin/python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
 wait_port() { for _ in $(seq 100); do (exec 3<>/dev/tcp/127.0.0.1/"$1") 2>/dev/null && return 0; sleep 0.05; done; return 1; }
 
-"$build/support/sink" --port-file "$work/sink.port" --out /dev/null >"$work/sink.log" 2>&1 &
+"$build/support/sink" --port-file "$work/sink.port" --out /dev/null --discard yes >"$work/sink.log" 2>&1 &
 pids+=($!)
 for _ in $(seq 100); do [ -s "$work/sink.port" ] && break; sleep 0.05; done
 endpoint=http://127.0.0.1:$(cat "$work/sink.port")
@@ -89,6 +90,7 @@ cpu_ms() { # of nginx's worker behind master $1, in ms
 }
 nginx_conf() { # dir port sendfile upstream
 	mkdir -p "$1/html" "$1/tmp"
+	chmod 755 "$1"
 	head -c 1024 /dev/zero | tr '\0' x >"$1/html/1k"
 	local location='root html;'
 	[ -n "$4" ] && location="proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection \"\";"
@@ -112,7 +114,7 @@ nginx_run() { # name sendfile upstream env...: adds "rps us_per_request" to name
 	wait_port "$port" || { echo "nginx did not start" >&2; return; }
 	wrk -t1 -c32 -d0.5 "http://127.0.0.1:$port/1k" >/dev/null
 	before=$(cpu_ms $master)
-	wrk -t1 -c32 -d$((6 / scale + 1)) "http://127.0.0.1:$port/1k" >"$dir/wrk"
+	wrk -t1 -c32 -d$((scale == 1 ? 6 : 2)) "http://127.0.0.1:$port/1k" >"$dir/wrk"
 	sleep 0.3
 	after=$(cpu_ms $master)
 	requests=$(awk '/requests in/ {print $1}' "$dir/wrk")

@@ -1,11 +1,12 @@
 /* sink - the test harness's OTLP/HTTP receiver.
  *
  * usage: sink --port-file FILE --out FILE [--metrics-out FILE] [--fail N:STATUS[:RETRY_AFTER]] [--partial N]
- *             [--hang N] [--close N] [--raw FILE]
+ *             [--hang N] [--close N] [--raw FILE] [--discard yes]
  *
  * Listens on a free loopback port, written to the port file. Each traces request becomes one line of OTLP JSON, as the
  * Collector's file exporter writes it. The first N requests are answered with STATUS (--fail), as a partial success
- * (--partial), never (--hang), or by closing the connection (--close). --raw appends the request heads. SIGTERM
+ * (--partial), never (--hang), or by closing the connection (--close). --discard answers without looking at the body, so
+ * that a benchmark does not measure us. --raw appends the request heads. SIGTERM
  * ends it. One thread, one poll loop; a plain program of the tests: allocates, uses stdio. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -34,6 +35,7 @@ struct client {
 static struct client clients[CLIENTS];
 static FILE *out, *metrics_out, *raw;
 static long fail_left, partial_left, hang_left, close_left;
+static bool discard;
 static int fail_status = 503;
 static const char *fail_retry = "";
 static volatile sig_atomic_t stopping;
@@ -123,7 +125,7 @@ static void respond(struct client *client, const char *path, const char *type, c
 			answer(client, fail_status, fields, type, "{\"code\":14,\"message\":\"sink says no\"}", 37);
 		else
 			answer(client, fail_status, fields, type, status_no, sizeof(status_no) - 1);
-	} else if (!store(path, type, body, len)) {
+	} else if (!discard && !store(path, type, body, len)) {
 		answer(client, 400, "", "application/json", "{\"code\":3,\"message\":\"not OTLP\"}", 31);
 	} else if (partial_left > 0) {
 		partial_left--;
@@ -283,6 +285,8 @@ int main(int argc, char **argv)
 			raw = fopen(argv[i + 1], "a");
 		else if (!strcmp(argv[i], "--fail"))
 			parse_fail(argv[i + 1]);
+		else if (!strcmp(argv[i], "--discard"))
+			discard = true;
 		else if (!strcmp(argv[i], "--partial"))
 			partial_left = atol(argv[i + 1]);
 		else if (!strcmp(argv[i], "--hang"))
