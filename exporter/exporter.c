@@ -50,7 +50,8 @@ static char file_path[4096], metrics_path[4096];
 /* A path as it was meant at the start: the host may go elsewhere before the file is opened. */
 static const char *absolute(const char *path, char out[4096])
 {
-	if (!path || path[0] == '/' || !(config.traces_exporters & EXPORTER_FILE || config.metrics_exporters & EXPORTER_FILE))
+	if (!path || path[0] == '/' ||
+	    !(config.traces_exporters & EXPORTER_FILE || config.metrics_exporters & EXPORTER_FILE))
 		return path;
 	long len = sys_getcwd(out, 4096);
 	size_t rest = strlen(path);

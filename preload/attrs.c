@@ -71,7 +71,8 @@ static inline void copy_short(uint8_t *to, const char *from, size_t len)
 
 void attrs_init(struct attrs *attrs, void *buf, size_t cap, const struct attrs_limits *limits)
 {
-	*attrs = (struct attrs){.buf = buf, .cap = cap > UINT32_MAX ? UINT32_MAX : (uint32_t)cap, .limits = limits};
+	*attrs = (struct attrs){
+		.buf = buf, .cap = cap > UINT32_MAX ? UINT32_MAX : (uint32_t)cap, .limits = limits};
 }
 
 /* --- UTF-8 ------------------------------------------------------------------------------------------- */
@@ -167,7 +168,8 @@ static size_t allowed(const struct attrs *attrs, struct bytes value, bool text, 
 /* Room left for the AnyValue of an attribute with this key, false (and counted) when there is none. */
 static inline bool room_for(struct attrs *attrs, struct bytes key, size_t least, size_t *room)
 {
-	/* Tags and lengths around a value in a buffer of less than 2^21 bytes: two of up to 1 + 3, and the key's. */
+	/* Tags and lengths around a value in a buffer of less than 2^21 bytes: two of up to 1 + 3, and the
+	 * key's. */
 	size_t around = 2 * 4 + 1 + varint_size(key.len) + key.len;
 	size_t left = attrs->cap - attrs->len;
 	if (attrs->count >= attrs->limits->count || left < around + least) {
@@ -215,8 +217,9 @@ static inline bool is_ascii(struct bytes text)
 /* What most attributes are: so short that every length is one byte, plain ASCII, and with room to spare. */
 static inline bool put_short(struct attrs *attrs, struct bytes key, struct bytes value)
 {
-	if (key.len + value.len > 112 || attrs->cap - attrs->len < 128 || value.len > attrs->limits->value_length ||
-	    attrs->count >= attrs->limits->count || !is_ascii(value))
+	if (key.len + value.len > 112 || attrs->cap - attrs->len < 128 ||
+	    value.len > attrs->limits->value_length || attrs->count >= attrs->limits->count ||
+	    !is_ascii(value))
 		return false;
 	uint8_t *at = attrs->buf + attrs->len;
 	at[0] = TAG_ATTRIBUTE;

@@ -33,14 +33,14 @@
 
 /* One OTLP destination with the general and the signal's own variables resolved. */
 struct config_otlp {
-	char url[1024];        /* complete: scheme, host, port, path (otel.md 1.6 URL rule applied) */
-	const char *protocol;  /* "http/protobuf" or "http/json" ("grpc" was warned about and replaced) */
-	const char *headers;   /* raw, percent-encoded; NULL: none */
-	uint32_t timeout;      /* ms */
+	char url[1024];       /* complete: scheme, host, port, path (otel.md 1.6 URL rule applied) */
+	const char *protocol; /* "http/protobuf" or "http/json" ("grpc" was warned about and replaced) */
+	const char *headers;  /* raw, percent-encoded; NULL: none */
+	uint32_t timeout;     /* ms */
 	bool gzip;
-	bool usable;           /* false: e.g. https, unparsable URL; warned about, nothing is sent */
-	char host[256];        /* no brackets */
-	char path[768];        /* starts with '/' */
+	bool usable;    /* false: e.g. https, unparsable URL; warned about, nothing is sent */
+	char host[256]; /* no brackets */
+	char path[768]; /* starts with '/' */
 	uint16_t port;
 };
 
@@ -53,7 +53,7 @@ struct config {
 
 	/* derived */
 	struct config_otlp traces, metrics;
-	uint32_t traces_exporters;  /* bits of enum config_exporter; 0: none */
+	uint32_t traces_exporters; /* bits of enum config_exporter; 0: none */
 	uint32_t metrics_exporters;
 	enum context_format formats[8]; /* ended by 0 */
 	struct sampler root_sampler;
@@ -61,7 +61,9 @@ struct config {
 	const struct bytes *known_method_list; /* NONE-terminated lists */
 	const struct bytes *redact_key_list;
 	const struct bytes *capture_list[2][2]; /* [side: 0 server, 1 client][0 request, 1 response] */
-	struct { struct bytes key, value; } resource[64]; /* OTEL_RESOURCE_ATTRIBUTES, decoded; */
+	struct {
+		struct bytes key, value;
+	} resource[64]; /* OTEL_RESOURCE_ATTRIBUTES, decoded; */
 	uint32_t resource_count;
 	bool took_part; /* false: TAGALONG_DISABLED, or INCLUDE / EXCLUDE says no */
 };

@@ -320,6 +320,6 @@ size_t context_inject_lines(const struct context *context, uint32_t present, cha
 /* traceparent, tracestate; baggage, b3; x-b3-*, x-amzn-*; uber*; jaeger-baggage; ot-*. */
 uint32_t context_field_letters(void)
 {
-	return 1u << ('t' - 'a') | 1u << ('b' - 'a') | 1u << ('x' - 'a') | 1u << ('u' - 'a') | 1u << ('j' - 'a') |
-	       1u << ('o' - 'a');
+	return 1u << ('t' - 'a') | 1u << ('b' - 'a') | 1u << ('x' - 'a') | 1u << ('u' - 'a') |
+	       1u << ('j' - 'a') | 1u << ('o' - 'a');
 }

@@ -10,13 +10,13 @@
 #include "preload/bytes.h"
 
 enum context_format { /* bits; order of use is kept apart, see context_configure() */
-	FORMAT_TRACECONTEXT = 1 << 0,
-	FORMAT_BAGGAGE = 1 << 1,
-	FORMAT_B3 = 1 << 2,
-	FORMAT_B3MULTI = 1 << 3,
-	FORMAT_JAEGER = 1 << 4,
-	FORMAT_XRAY = 1 << 5,
-	FORMAT_OTTRACE = 1 << 6,
+		      FORMAT_TRACECONTEXT = 1 << 0,
+		      FORMAT_BAGGAGE = 1 << 1,
+		      FORMAT_B3 = 1 << 2,
+		      FORMAT_B3MULTI = 1 << 3,
+		      FORMAT_JAEGER = 1 << 4,
+		      FORMAT_XRAY = 1 << 5,
+		      FORMAT_OTTRACE = 1 << 6,
 };
 
 #define FLAG_SAMPLED 0x01
@@ -38,24 +38,24 @@ enum context_field {
 	FIELD_B3_FLAGS,
 	FIELD_B3_PARENTSPANID,
 	FIELD_UBER_TRACE_ID,
-	FIELD_UBERCTX,         /* uberctx-{key}; name kept in the extraction */
+	FIELD_UBERCTX, /* uberctx-{key}; name kept in the extraction */
 	FIELD_JAEGER_BAGGAGE,
 	FIELD_XRAY,
 	FIELD_OT_TRACEID,
 	FIELD_OT_SPANID,
 	FIELD_OT_SAMPLED,
-	FIELD_OT_BAGGAGE,      /* ot-baggage-{key} */
+	FIELD_OT_BAGGAGE, /* ot-baggage-{key} */
 	FIELD_COUNT,
 };
 
 struct context {
 	uint8_t trace_id[16];
 	uint8_t span_id[8];
-	uint8_t flags;     /* FLAG_SAMPLED | FLAG_RANDOM, other bits zero */
-	bool valid;        /* ids are set and not all zero */
+	uint8_t flags; /* FLAG_SAMPLED | FLAG_RANDOM, other bits zero */
+	bool valid;    /* ids are set and not all zero */
 	bool remote;
-	bool debug;        /* b3 debug or jaeger debug was received: forwarded as such */
-	bool deny;         /* `b3: 0` without ids: do not sample the root */
+	bool debug;              /* b3 debug or jaeger debug was received: forwarded as such */
+	bool deny;               /* `b3: 0` without ids: do not sample the root */
 	struct bytes tracestate; /* borrowed; one line, no header name; NONE when empty */
 	struct bytes baggage;    /* borrowed; W3C wire form; NONE when empty */
 };
@@ -110,7 +110,7 @@ size_t context_inject_lines(const struct context *context, uint32_t present, cha
  * `context`'s trace and span. -1: it does not, or the field has no span id. */
 int context_span_offset(uint32_t field, struct bytes value, const struct context *context);
 
-void hex_encode(char *out, const uint8_t *bytes, size_t count); /* 2*count digits, no NUL */
+void hex_encode(char *out, const uint8_t *bytes, size_t count);  /* 2*count digits, no NUL */
 bool hex_decode(uint8_t *out, const char *digits, size_t count); /* count bytes; lower case only */
 
 #endif

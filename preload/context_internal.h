@@ -23,7 +23,8 @@ bool jaeger_extract(const struct extraction *extraction, struct context *out);
 bool xray_extract(const struct extraction *extraction, struct context *out);
 bool ottrace_extract(const struct extraction *extraction, struct context *out);
 
-void b3_inject(const struct context *context, uint32_t formats, uint32_t present, context_put *put, void *arg);
+void b3_inject(const struct context *context, uint32_t formats, uint32_t present, context_put *put,
+	       void *arg);
 void jaeger_inject(const struct context *context, uint32_t present, context_put *put, void *arg);
 void xray_inject(const struct context *context, context_put *put, void *arg);
 void ottrace_inject(const struct context *context, uint32_t present, context_put *put, void *arg);
@@ -43,7 +44,8 @@ bool state_parse(struct state *state, struct bytes list);
 struct bytes state_write(struct state *state, struct room *room);
 
 /* Baggage of one carrier format in canonical W3C form; NONE when there is none. */
-struct bytes baggage_extract(const struct extraction *extraction, enum context_format format, struct room *room);
+struct bytes baggage_extract(const struct extraction *extraction, enum context_format format,
+			     struct room *room);
 /* Takes the next member off canonical baggage: key and value, still percent-encoded, without properties. */
 bool baggage_next(struct bytes *list, struct bytes *key, struct bytes *value);
 

@@ -10,7 +10,7 @@ struct id_state {
 	uint32_t epoch; /* 0: unseeded; else the process epoch it was seeded in */
 };
 
-void id_forked(void);                        /* the child: every state seeds itself anew */
+void id_forked(void); /* the child: every state seeds itself anew */
 uint64_t id_random(struct id_state *state);
 void id_trace(struct id_state *state, uint8_t out[16]); /* never all zero, low 7 bytes random */
 void id_span(struct id_state *state, uint8_t out[8]);   /* never all zero */

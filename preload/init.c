@@ -156,8 +156,8 @@ static bool make_tables(void)
 }
 
 /* Registered with libc before the program's own constructors ran, so it is called after all exit handlers and
- * destructors, with the exit code, be it exit()'s or main's. (A destructor of ours would run among the others',
- * and never learn the code.) The object stays mapped (-z nodelete). */
+ * destructors, with the exit code, be it exit()'s or main's. (A destructor of ours would run among the
+ * others', and never learn the code.) The object stays mapped (-z nodelete). */
 static void tagalong_stop(int status, void *arg)
 {
 	int saved = errno;

@@ -27,9 +27,9 @@ int log_format(char *out, unsigned long cap, const char *format, ...) __attribut
 #define log_warn(domain, ...) log_write(LOG_WARN, domain, __VA_ARGS__)
 #define log_info(domain, ...) log_write(LOG_INFO, domain, __VA_ARGS__)
 /* Arguments are not evaluated when the level is off. */
-#define log_debug(domain, ...) \
-	do { \
-		if (log_enabled(LOG_DEBUG)) \
+#define log_debug(domain, ...)                                     \
+	do {                                                       \
+		if (log_enabled(LOG_DEBUG))                        \
 			log_write(LOG_DEBUG, domain, __VA_ARGS__); \
 	} while (0)
 

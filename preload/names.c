@@ -56,7 +56,8 @@ static bool key_of(const struct sockaddr *address, struct key *key)
 
 static struct entry *set_of(const struct key *key)
 {
-	/* The last octets, which differ most, are the highest bits: folded down before a product can lose them. */
+	/* The last octets, which differ most, are the highest bits: folded down before a product can lose
+	 * them. */
 	uint64_t hash = key->word[0] * 0x9e3779b97f4a7c15ull ^ key->word[1];
 	hash = (hash ^ hash >> 32) * 0xbf58476d1ce4e5b9ull;
 	return table[(hash >> 48) % SETS];

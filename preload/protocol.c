@@ -8,13 +8,19 @@ static uint32_t no_carrier(struct bytes name)
 }
 
 static const struct bytes standard_methods[] = {
-	{"GET", 3},   {"POST", 4},    {"PUT", 3},     {"HEAD", 4},  {"DELETE", 6}, {"OPTIONS", 7},
+	{"GET", 3},   {"POST", 4},    {"PUT", 3},   {"HEAD", 4},  {"DELETE", 6}, {"OPTIONS", 7},
 	{"PATCH", 5}, {"CONNECT", 7}, {"QUERY", 5}, {"TRACE", 5}, {NULL, 0},
 };
 
 static const struct bytes standard_redacted[] = {
-	{"X-Amz-Signature", 15}, {"X-Amz-Credential", 16}, {"X-Amz-Security-Token", 20}, {"AWSAccessKeyId", 14},
-	{"Signature", 9},        {"sig", 3},               {"X-Goog-Signature", 16},     {NULL, 0},
+	{"X-Amz-Signature", 15},
+	{"X-Amz-Credential", 16},
+	{"X-Amz-Security-Token", 20},
+	{"AWSAccessKeyId", 14},
+	{"Signature", 9},
+	{"sig", 3},
+	{"X-Goog-Signature", 16},
+	{NULL, 0},
 };
 
 static const struct bytes nothing[] = {{NULL, 0}};

@@ -38,7 +38,7 @@
 #include "preload/attrs.h"
 #include "preload/bytes.h"
 
-#define PROTOCOL_STATE_MAX 1024 /* bytes of state a connection has room for */
+#define PROTOCOL_STATE_MAX 1024  /* bytes of state a connection has room for */
 #define PROTOCOL_STASH_SIZE 8192 /* bytes of one stash block */
 
 enum protocol_half { HALF_REQUESTS, HALF_RESPONSES };
@@ -67,12 +67,12 @@ enum protocol_opaque {
 struct protocol_event {
 	enum protocol_event_type type;
 	uint32_t exchange;
-	uint32_t number; /* INTERIM, RESPONSE_HEAD: status; FIELD: the carrier's number; OPAQUE: why */
-	size_t offset;   /* INSERT, FIELD, *_END: where in this feed (END: just past the last byte) */
+	uint32_t number;    /* INTERIM, RESPONSE_HEAD: status; FIELD: the carrier's number; OPAQUE: why */
+	size_t offset;      /* INSERT, FIELD, *_END: where in this feed (END: just past the last byte) */
 	struct bytes value; /* FIELD: the value, trimmed; borrowed for the callback only */
 	struct bytes name;  /* FIELD: its name as it stood there; borrowed likewise */
-	bool whole; /* FIELD: the value stands in this feed from `offset` to offset + value.len;
-	             * false: it began in an earlier feed, and `offset` means nothing */
+	bool whole;         /* FIELD: the value stands in this feed from `offset` to offset + value.len;
+			     * false: it began in an earlier feed, and `offset` means nothing */
 };
 
 /* A block for what must outlive a feed. The connection provides `take`; the protocol calls it at most
@@ -119,7 +119,8 @@ enum protocol_moment { MOMENT_REQUEST, MOMENT_RESPONSE };
 struct protocol_settings {
 	/* 0: not a carrier field; else its number, given back in FIELD. Must be fast for "host". */
 	uint32_t (*carrier)(struct bytes name);
-	/* Letters (bit 0: 'a') that a carrier field's name can begin with; 0: any. Saves asking for the others. */
+	/* Letters (bit 0: 'a') that a carrier field's name can begin with; 0: any. Saves asking for the
+	 * others. */
 	uint32_t carrier_letters;
 	const struct bytes *known_methods;      /* case-sensitive */
 	const struct bytes *capture_request[2]; /* [enum protocol_side], lower case header names */

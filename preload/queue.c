@@ -1,8 +1,8 @@
 /* queue.c - a ring of records: writers reserve with a compare-and-swap, fill, then publish.
  *
- * Positions count bytes and only grow. A record is an 8-byte header {length, kind | READY} and its payload, padded to 8;
- * it never wraps: where the end of the ring is too near, a filler record takes the rest. The reader zeroes what it
- * gives back, so that a header that is not READY yet reads as 0. */
+ * Positions count bytes and only grow. A record is an 8-byte header {length, kind | READY} and its payload,
+ * padded to 8; it never wraps: where the end of the ring is too near, a filler record takes the rest. The
+ * reader zeroes what it gives back, so that a header that is not READY yet reads as 0. */
 #include "preload/queue.h"
 
 #include <stdatomic.h>
@@ -18,8 +18,8 @@
 static char *ring;
 static size_t capacity;
 static uint32_t most_records;
-static _Atomic uint64_t head;    /* next byte to reserve */
-static _Atomic uint64_t tail;    /* oldest byte not given back */
+static _Atomic uint64_t head; /* next byte to reserve */
+static _Atomic uint64_t tail; /* oldest byte not given back */
 static _Atomic uint32_t records;
 static _Atomic bool closed;
 static void (*wake)(void);
@@ -42,7 +42,8 @@ static _Atomic uint64_t *header_at(uint64_t position)
 
 static void publish(uint64_t position, uint32_t length, uint32_t kind)
 {
-	atomic_store_explicit(header_at(position), (uint64_t)(kind | READY) << 32 | length, memory_order_release);
+	atomic_store_explicit(header_at(position), (uint64_t)(kind | READY) << 32 | length,
+			      memory_order_release);
 }
 
 /* Room for `need` bytes in one piece; false when there is none. */
@@ -134,7 +135,8 @@ size_t queue_peek(struct queue_record *out, size_t max, size_t max_bytes)
 			if (found && bytes > max_bytes)
 				break;
 			out[found].kind = (enum record_kind)((uint32_t)(header >> 32) & ~READY);
-			out[found++].payload = (struct bytes){(char *)header_at(at) + HEADER, length_of(header)};
+			out[found++].payload =
+				(struct bytes){(char *)header_at(at) + HEADER, length_of(header)};
 		}
 		at += HEADER + PADDED(length_of(header));
 	}

@@ -38,7 +38,7 @@ void queue_release(size_t records);
 /* Called by a writer after a put. The exporter sets it; must be async-signal-safe and cheap. */
 void queue_set_waker(void (*waker)(void));
 
-void queue_close(void); /* later puts are counted as already_shutdown */
+void queue_close(void);  /* later puts are counted as already_shutdown */
 void queue_forked(void); /* child after fork: empty again, open, no waker running */
 
 #endif

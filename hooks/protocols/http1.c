@@ -186,7 +186,8 @@ static void response_head_done(struct http1_run *run)
 	struct http1_state *state = run->state;
 	struct http1_half *half = run->half;
 	enum http1_kind kind = http1_kind(state);
-	bool tunnel = half->status == 101 || (kind == KIND_CONNECT && half->status >= 200 && half->status < 300);
+	bool tunnel =
+		half->status == 101 || (kind == KIND_CONNECT && half->status >= 200 && half->status < 300);
 
 	if (half->status < 200 && half->status != 101) {
 		http1_tell(run, EVENT_INTERIM, half->status, run->at);

@@ -15,8 +15,8 @@
 #define HTTP1_METHOD_MAX 64
 
 enum http1_phase {
-	PHASE_IDLE, /* between messages */
-	PHASE_LINE, /* request or status line; `step` says where in it */
+	PHASE_IDLE,  /* between messages */
+	PHASE_LINE,  /* request or status line; `step` says where in it */
 	PHASE_FIELD, /* at the start of a field line */
 	PHASE_NAME,
 	PHASE_VALUE,
@@ -57,20 +57,20 @@ enum http1_field {
 };
 
 struct http1_half {
-	uint64_t left;     /* content length while in the head, then what is left of body or chunk */
-	uint32_t head;     /* bytes of this head, of these trailers or of this chunk line */
-	uint32_t carrier;  /* of the field under way */
+	uint64_t left;              /* content length while in the head, then what is left of body or chunk */
+	uint32_t head;              /* bytes of this head, of these trailers or of this chunk line */
+	uint32_t carrier;           /* of the field under way */
 	uint16_t from, used, limit; /* our part of the stash: records in [from, used), nothing behind limit */
-	uint16_t open;     /* bytes of an unfinished line behind the records */
-	uint16_t name_len; /* of the field under way; of the method */
+	uint16_t open;              /* bytes of an unfinished line behind the records */
+	uint16_t name_len;          /* of the field under way; of the method */
 	uint16_t status;
-	uint16_t cut;      /* values that the stash had no room for */
+	uint16_t cut; /* values that the stash had no room for */
 	uint8_t phase, step, field, minor;
-	bool cr;           /* the last byte was a CR that must be followed by LF */
-	bool captured;     /* the field under way */
-	bool begun;        /* its value has */
-	bool overflow;     /* it did not fit the stash */
-	bool dull;         /* the last field line was of no interest: folding it does no harm */
+	bool cr;       /* the last byte was a CR that must be followed by LF */
+	bool captured; /* the field under way */
+	bool begun;    /* its value has */
+	bool overflow; /* it did not fit the stash */
+	bool dull;     /* the last field line was of no interest: folding it does no harm */
 	bool trailer;
 	bool has_length, has_coding, chunked, chunked_before, broken; /* framing */
 	bool close, keep, upgrade;
@@ -84,8 +84,8 @@ struct http1_state {
 	uint32_t begun;        /* requests */
 	uint32_t answered;     /* responses that ended */
 	bool opaque;
-	bool proven; /* one request line was right */
-	bool closed; /* a response said that no further request will be answered */
+	bool proven;       /* one request line was right */
+	bool closed;       /* a response said that no further request will be answered */
 	bool tunnel_bytes; /* came after CONNECT, before its answer */
 	struct http1_half half[2];
 };
@@ -101,8 +101,8 @@ struct http1_run {
 	size_t stop; /* and where it ends */
 	bool here;   /* the value's first byte is in this feed */
 	bool requests;
-	struct bytes name; /* of the field under way, if it came in this feed */
-	uint16_t busy_from, busy_to; /* the stash as it was before this feed: must stay as it is */
+	struct bytes name;             /* of the field under way, if it came in this feed */
+	uint16_t busy_from, busy_to;   /* the stash as it was before this feed: must stay as it is */
 	uint16_t spare_from, spare_to; /* a record that is needed until the end of this feed only */
 	struct http_message message;
 };

@@ -1,9 +1,10 @@
 /* http1_field.c - fields that decide where a message ends, and those that are kept for the span. */
 #include "hooks/protocols/http1.h"
 
-/* A name or a list item against a lower-case literal of letters and dashes. Setting bit 5 maps upper case to lower; what
- * else it maps onto letters and dashes is no token character and no visible ASCII, except that '@' and '[' to '_' would
- * become '`' and '{' to DEL, which no literal of ours holds, and CR the dash, which no line holds. */
+/* A name or a list item against a lower-case literal of letters and dashes. Setting bit 5 maps upper case to
+ * lower; what else it maps onto letters and dashes is no token character and no visible ASCII, except that
+ * '@' and '[' to '_' would become '`' and '{' to DEL, which no literal of ours holds, and CR the dash, which
+ * no line holds. */
 static bool is(struct bytes name, struct bytes lower)
 {
 	const uint64_t fold = 0x2020202020202020u;
@@ -28,8 +29,13 @@ static inline enum http1_field known_field(struct bytes name, bool requests)
 {
 	/* Bit n: names of n letters that begin like this one may be ours; most names end here. */
 	static const uint32_t lengths[26] = {
-		['c' - 'a'] = 1u << 10 | 1u << 14, ['f' - 'a'] = 1u << 9, ['h' - 'a'] = 1u << 4, ['l' - 'a'] = 1u << 8,
-		['t' - 'a'] = 1u << 17, ['u' - 'a'] = 1u << 7 | 1u << 10, ['x' - 'a'] = 1u << 15 | 1u << 16 | 1u << 17,
+		['c' - 'a'] = 1u << 10 | 1u << 14,
+		['f' - 'a'] = 1u << 9,
+		['h' - 'a'] = 1u << 4,
+		['l' - 'a'] = 1u << 8,
+		['t' - 'a'] = 1u << 17,
+		['u' - 'a'] = 1u << 7 | 1u << 10,
+		['x' - 'a'] = 1u << 15 | 1u << 16 | 1u << 17,
 	};
 	unsigned first = (unsigned)((uint8_t)name.ptr[0] | 0x20) - 'a';
 	if (first >= 26 || name.len > 17 || !(lengths[first] >> name.len & 1))
@@ -212,8 +218,8 @@ bool http1_framing_sound(const struct http1_run *run)
 	if (!run->requests) {
 		/* Where the status decides, the fields do not matter, however odd. */
 		enum http1_kind kind = http1_kind(run->state);
-		bool bare = half->status < 200 || half->status == 204 || half->status == 304 || kind == KIND_HEAD ||
-			    (kind == KIND_CONNECT && half->status < 300);
+		bool bare = half->status < 200 || half->status == 204 || half->status == 304 ||
+			    kind == KIND_HEAD || (kind == KIND_CONNECT && half->status < 300);
 		if (bare)
 			return true;
 	}

@@ -7,11 +7,22 @@
 
 /* RFC 9110 5.6.2: ! # $ % & ' * + - . ^ _ ` | ~ digits letters */
 const uint8_t http1_token[256] = {
-	NONE8, NONE8, NONE8, NONE8,
-	ROW(0, 1, 0, 1, 1, 1, 1, 1), ROW(0, 0, 1, 1, 0, 1, 1, 0), /* space to / */
-	ALL8,                        ROW(1, 1, 0, 0, 0, 0, 0, 0), /* 0 to ? */
-	ROW(0, 1, 1, 1, 1, 1, 1, 1), ALL8, ALL8, ROW(1, 1, 1, 0, 0, 0, 1, 1), /* @ to _ */
-	ALL8,                        ALL8, ALL8, ROW(1, 1, 1, 0, 1, 0, 1, 0), /* ` to DEL */
+	NONE8,
+	NONE8,
+	NONE8,
+	NONE8,
+	ROW(0, 1, 0, 1, 1, 1, 1, 1),
+	ROW(0, 0, 1, 1, 0, 1, 1, 0), /* space to / */
+	ALL8,
+	ROW(1, 1, 0, 0, 0, 0, 0, 0), /* 0 to ? */
+	ROW(0, 1, 1, 1, 1, 1, 1, 1),
+	ALL8,
+	ALL8,
+	ROW(1, 1, 1, 0, 0, 0, 1, 1), /* @ to _ */
+	ALL8,
+	ALL8,
+	ALL8,
+	ROW(1, 1, 1, 0, 1, 0, 1, 0), /* ` to DEL */
 };
 
 #define ONES 0x0101010101010101u
@@ -52,7 +63,8 @@ static inline size_t skip_plain(struct bytes in, size_t at)
 	return at;
 }
 
-/* Past letters, digits and dashes: nearly every name's characters. What stops it is for the table to judge. */
+/* Past letters, digits and dashes: nearly every name's characters. What stops it is for the table to judge.
+ */
 static inline size_t skip_usual(struct bytes in, size_t at)
 {
 	const __m128i fold = _mm_set1_epi8(0x20), dash = _mm_set1_epi8('-');
@@ -226,7 +238,8 @@ static void method(struct http1_run *run)
 	struct http1_half *half = run->half;
 	size_t at = run->at;
 
-	while (at < run->in.len && http1_token[(uint8_t)run->in.ptr[at]] && half->name_len <= HTTP1_METHOD_MAX) {
+	while (at < run->in.len && http1_token[(uint8_t)run->in.ptr[at]] &&
+	       half->name_len <= HTTP1_METHOD_MAX) {
 		at++;
 		half->name_len++;
 	}
@@ -262,9 +275,9 @@ static void request_line(struct http1_run *run)
 			return;
 		half->step = STEP_VERSION;
 		struct bytes name = run->message.method;
-		http1_set_kind(run->state, bytes_equal(name, BYTES("HEAD"))	     ? KIND_HEAD
-			      : bytes_equal(name, BYTES("CONNECT")) ? KIND_CONNECT
-								     : KIND_PLAIN);
+		http1_set_kind(run->state, bytes_equal(name, BYTES("HEAD"))      ? KIND_HEAD
+					   : bytes_equal(name, BYTES("CONNECT")) ? KIND_CONNECT
+										 : KIND_PLAIN);
 	}
 	if (half->step == STEP_VERSION && run->at < run->in.len && version(run))
 		half->step = STEP_LINE_END;
@@ -289,7 +302,8 @@ static bool status_code(struct http1_run *run)
 
 	while (run->at < run->in.len && half->left < 12) {
 		char c = run->in.ptr[run->at];
-		bool right = half->left == 8 ? c == ' ' : c >= '0' && c <= '9' && (half->left > 9 || c != '0');
+		bool right =
+			half->left == 8 ? c == ' ' : c >= '0' && c <= '9' && (half->left > 9 || c != '0');
 		if (!right) {
 			http1_malformed(run);
 			return false;
@@ -391,7 +405,8 @@ void http1_blank(struct http1_run *run)
 		http1_head_done(run);
 }
 
-static void field_event(struct http1_run *run, struct bytes name, struct bytes value, size_t offset, bool whole)
+static void field_event(struct http1_run *run, struct bytes name, struct bytes value, size_t offset,
+			bool whole)
 {
 	struct protocol_event event = {
 		.type = EVENT_FIELD,
@@ -405,8 +420,8 @@ static void field_event(struct http1_run *run, struct bytes name, struct bytes v
 	run->sink->event(run->sink, &event);
 }
 
-/* What nearly every line is: all here, and ended by CR LF. Taken in one go; the same in effect as the steps below, to
- * which everything else is left. False: nothing was taken. */
+/* What nearly every line is: all here, and ended by CR LF. Taken in one go; the same in effect as the steps
+ * below, to which everything else is left. False: nothing was taken. */
 static bool whole_line(struct http1_run *run)
 {
 	struct http1_half *half = run->half;
@@ -455,7 +470,8 @@ void http1_field_start(struct http1_run *run)
 		return;
 	}
 	if (c == ' ' || c == '\t') {
-		/* A folded line. Its meaning is defined for responses only, and needed only if the field is. */
+		/* A folded line. Its meaning is defined for responses only, and needed only if the field is.
+		 */
 		if (run->requests || !half->dull)
 			http1_malformed(run);
 		else
@@ -531,7 +547,8 @@ static void field_done(struct http1_run *run)
 		if (half->begun)
 			http1_stash_append(run, here);
 		name = (struct bytes){http1_stash_open(run), half->name_len};
-		value = bytes_trim((struct bytes){name.ptr + name.len, (size_t)(half->open - half->name_len)});
+		value = bytes_trim(
+			(struct bytes){name.ptr + name.len, (size_t)(half->open - half->name_len)});
 		if (half->overflow)
 			half->cut++;
 	}
@@ -550,7 +567,11 @@ static void field_done(struct http1_run *run)
 		told = BYTES_NONE; /* a list that is cut says something else */
 	http1_stash_commit(run, half->field, half->captured, keep);
 	if (half->carrier)
-		field_event(run, name, told, !whole ? 0 : told.len ? (size_t)(told.ptr - run->in.ptr) : run->stop, whole);
+		field_event(run, name, told,
+			    !whole     ? 0
+			    : told.len ? (size_t)(told.ptr - run->in.ptr)
+				       : run->stop,
+			    whole);
 }
 
 void http1_value(struct http1_run *run)

@@ -191,7 +191,8 @@ static bool save(struct http1_run *run, enum http1_field field, bool captured, s
 		value.len = room;
 		half->cut++;
 	}
-	struct record record = {(uint16_t)(name.len + value.len), (uint16_t)name.len, (uint8_t)field, captured};
+	struct record record = {(uint16_t)(name.len + value.len), (uint16_t)name.len, (uint8_t)field,
+				captured};
 	char *at = block(run) + half->used;
 	memcpy(at, &record, sizeof(record));
 	if (name.ptr && name.len)
@@ -249,11 +250,13 @@ bool http1_stash_save(struct http1_run *run)
 				return false;
 		}
 		if (half->phase != PHASE_VALUE || half->begun)
-			http1_stash_append(run, (struct bytes){run->in.ptr + run->mark, run->stop - run->mark});
+			http1_stash_append(run,
+					   (struct bytes){run->in.ptr + run->mark, run->stop - run->mark});
 		if (half->overflow && half->phase == PHASE_NAME)
 			return false; /* a name that cannot be told */
 	}
-	/* Still lent to the sink during the feed, and the last thing here: its room is free from the next on. */
+	/* Still lent to the sink during the feed, and the last thing here: its room is free from the next on.
+	 */
 	if (run->spare_to && run->spare_to == half->used && half->open == 0)
 		half->used = run->spare_from;
 	return true;

@@ -40,8 +40,8 @@ struct bytes http_split_port(struct bytes authority, uint16_t *port)
 			digits = bytes_from(digits, 1);
 		else
 			digits.len = 0;
-	} else if (colon < authority.len && bytes_find(bytes_from(authority, colon + 1), ':') ==
-						    authority.len - colon - 1) {
+	} else if (colon < authority.len &&
+		   bytes_find(bytes_from(authority, colon + 1), ':') == authority.len - colon - 1) {
 		host = bytes_until(authority, colon);
 		digits = bytes_from(authority, colon + 1);
 	}
@@ -179,7 +179,8 @@ static void add_query(struct parts *parts, struct bytes query)
 	struct bytes plain = bytes_until(query, fragment), tail = bytes_from(query, fragment);
 	size_t start = 0, at = 0;
 
-	while (at < plain.len && protocol_settings.redacted_query_keys && protocol_settings.redacted_query_keys->ptr) {
+	while (at < plain.len && protocol_settings.redacted_query_keys &&
+	       protocol_settings.redacted_query_keys->ptr) {
 		struct bytes pair = bytes_from(plain, at);
 		pair = bytes_until(pair, bytes_find(pair, '&'));
 		size_t equals = bytes_find(pair, '=');
@@ -196,7 +197,8 @@ static void add_query(struct parts *parts, struct bytes query)
 	add(parts, tail);
 }
 
-/* --- hashes: to know a redirect's next request again ----------------------------------------------------- */
+/* --- hashes: to know a redirect's next request again -----------------------------------------------------
+ */
 
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
@@ -232,13 +234,14 @@ static uint64_t hash_target(struct bytes path)
 	return hash_text(path, 0x7a, 0);
 }
 
-/* --- request --------------------------------------------------------------------------------------------- */
+/* --- request ---------------------------------------------------------------------------------------------
+ */
 
 static const struct bytes key_request_header = {"http.request.header.", 20};
 static const struct bytes key_response_header = {"http.response.header.", 21};
 
-static void describe_captures(const struct http_message *message, const struct bytes *list, struct bytes prefix,
-			      struct attrs *attrs)
+static void describe_captures(const struct http_message *message, const struct bytes *list,
+			      struct bytes prefix, struct attrs *attrs)
 {
 	char key[128];
 	struct bytes values[HTTP_CAPTURES];
@@ -291,7 +294,8 @@ static void describe_peer(const struct protocol_endpoint *endpoint, struct attrs
 		attrs_int(attrs, BYTES("network.peer.port"), endpoint->peer_port);
 }
 
-static void describe_server_address(struct attrs *attrs, struct bytes host, uint16_t port, struct bytes scheme)
+static void describe_server_address(struct attrs *attrs, struct bytes host, uint16_t port,
+				    struct bytes scheme)
 {
 	if (host.len == 0)
 		return;
@@ -299,8 +303,8 @@ static void describe_server_address(struct attrs *attrs, struct bytes host, uint
 	attrs_int(attrs, BYTES("server.port"), port ? port : is_tls_scheme(scheme) ? 443 : 80);
 }
 
-static void describe_client_address(const struct http_message *message, const struct protocol_endpoint *endpoint,
-				    struct attrs *attrs)
+static void describe_client_address(const struct http_message *message,
+				    const struct protocol_endpoint *endpoint, struct attrs *attrs)
 {
 	uint16_t port;
 	struct bytes client = BYTES_NONE;
@@ -424,9 +428,12 @@ static void describe_client(const struct http_message *message, const struct pro
 	char text[8];
 
 	split_target(message, &place);
-	struct bytes scheme = is_scheme(place.scheme) ? place.scheme : endpoint->tls ? BYTES("https") : BYTES("http");
+	struct bytes scheme = is_scheme(place.scheme) ? place.scheme
+			      : endpoint->tls         ? BYTES("https")
+						      : BYTES("http");
 	bool tls = is_tls_scheme(scheme);
-	struct bytes authority = without_user(place.authority, &user), written = authority, suffix = BYTES_NONE;
+	struct bytes authority = without_user(place.authority, &user), written = authority,
+		     suffix = BYTES_NONE;
 	struct bytes host = http_split_port(authority, &port);
 	if (host.len == 0 && !endpoint->is_unix) {
 		host = endpoint->name.len ? endpoint->name : without_zone(endpoint->peer_address);
@@ -458,7 +465,8 @@ void http_describe_request(const struct http_message *message, enum protocol_sid
 	describe_captures(message, protocol_settings.capture_request[side], key_request_header, facts->attrs);
 }
 
-/* --- response -------------------------------------------------------------------------------------------- */
+/* --- response --------------------------------------------------------------------------------------------
+ */
 
 /* Whose next request would be this one again? A relative reference would need the request's own path. */
 static void describe_again(const struct http_message *message, struct protocol_facts *facts)
@@ -471,7 +479,8 @@ static void describe_again(const struct http_message *message, struct protocol_f
 		facts->again = true;
 		return;
 	}
-	if (message->status < 301 || message->status > 308 || (message->status > 303 && message->status < 307))
+	if (message->status < 301 || message->status > 308 ||
+	    (message->status > 303 && message->status < 307))
 		return;
 	if (place.len && place.ptr[0] == '/' && !bytes_starts(place, BYTES("//"))) {
 		facts->again = true;
@@ -494,7 +503,8 @@ void http_describe_response(const struct http_message *message, enum protocol_si
 {
 	facts->status = message->status;
 	attrs_int(facts->attrs, BYTES("http.response.status_code"), message->status);
-	describe_captures(message, protocol_settings.capture_response[side], key_response_header, facts->attrs);
+	describe_captures(message, protocol_settings.capture_response[side], key_response_header,
+			  facts->attrs);
 	if (message->status >= (side == SIDE_SERVER ? 500 : 400)) {
 		facts->failed = true;
 		facts->error_type = (struct bytes){message->status_text, 3};
