@@ -82,6 +82,8 @@ static ssize_t write_edited(const struct io_write *write, const struct outgoing 
 		if (sent <= 0)
 			return done ? (ssize_t)done : sent;
 		done += (size_t)sent;
+		/* Should none of the caller's own bytes have gone, errno is what it will see. */
+		errno = EAGAIN;
 		if ((size_t)sent < asked && (outgoing_callers(out, done) > 0 || !is_blocking(write)))
 			break;
 	}

@@ -141,7 +141,8 @@ size_t outgoing_length(const struct outgoing *out); /* edited bytes in all */
 /* How many of the caller's bytes are in the first `sent` edited ones. */
 size_t outgoing_callers(const struct outgoing *out, size_t sent);
 /* After it. sent: edited bytes that the kernel took (-1 and errno in error: none). Returns the caller's
- * bytes that went, or -1 when the call must fail (*error: the kernel's, or EAGAIN when only ours went). */
+ * bytes that went, or -1 when the call must fail (*error: the kernel's, which is also what stopped a write of
+ * which only our bytes went; EAGAIN if none is given). */
 ssize_t conn_sent(struct outgoing *out, ssize_t sent, int *error);
 /* The thread was cancelled in the real write: nobody knows what went. */
 void conn_send_abandoned(struct outgoing *out);

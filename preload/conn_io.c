@@ -383,8 +383,7 @@ static void account_edits(struct outgoing *out, size_t sent)
 		struct span *span = exchange_find(conn, edit->span);
 		if (span) {
 			span->exposed = true;
-			if (!edit->replaces)
-				span->inject_sent += (uint32_t)took;
+			span->inject_sent += (uint32_t)took;
 		}
 	}
 }
@@ -475,7 +474,8 @@ ssize_t conn_sent(struct outgoing *out, ssize_t sent, int *error)
 					      : (size_t)sent;
 		client_sent(out, sent, callers, *error);
 		if (sent > 0 && callers == 0) {
-			*error = EAGAIN;
+			if (*error == 0)
+				*error = EAGAIN;
 			result = -1;
 		} else if (sent > 0) {
 			result = (ssize_t)callers;

@@ -41,11 +41,15 @@ static void overwrite(struct exchange_sink *sink, struct span *span, uint32_t sp
 	int at = context_span_offset(sink->spot[spot].field, sink->spot[spot].value, theirs);
 	if (at < 0)
 		return;
-	char *digits = span_room(span, 16);
-	if (!digits)
-		return;
-	hex_encode(digits, span->context.span_id, sizeof(span->context.span_id));
-	plan(sink, span, sink->spot[spot].offset + (size_t)at, true, (struct bytes){digits, 16});
+	/* Asked for once: a write that is refused again and again must not use up the room. */
+	if (!span->inject) {
+		char *digits = span_room(span, 16);
+		if (!digits)
+			return;
+		hex_encode(digits, span->context.span_id, sizeof(span->context.span_id));
+		span->inject = digits;
+	}
+	plan(sink, span, sink->spot[spot].offset + (size_t)at, true, (struct bytes){span->inject, 16});
 	span->passed_on = true;
 }
 
@@ -122,9 +126,18 @@ static void write_injection(struct span *span)
 	span->inject_len = (uint32_t)context_inject_lines(&span->context, span->present, room, bound);
 }
 
+static bool planned(const struct outgoing *out, const struct span *span)
+{
+	for (int i = 0; i < out->edits; i++)
+		if (out->edit[i].span == span->exchange)
+			return true;
+	return false;
+}
+
 void exchange_client_insert(struct exchange_sink *sink, struct span *span, size_t offset)
 {
-	if (!span->identified && (span->present & IDENTIFYING)) {
+	/* Again when an earlier try was refused before the digits had gone. */
+	if ((!span->identified || span->passed_on) && (span->present & IDENTIFYING)) {
 		exchange_client_overwrite(sink, span);
 		if (!span->identified && !span->aside) {
 			/* Context that cannot be read is there: nothing is added to it. */
@@ -132,6 +145,9 @@ void exchange_client_insert(struct exchange_sink *sink, struct span *span, size_
 			span->aside = true;
 		}
 	}
+	/* A short write ended between the value's start and its digits: what is left is no value to judge. */
+	if (span->passed_on && span->inject_sent == 0 && !planned(sink->out, span))
+		span->aside = true;
 	if (!span->identified)
 		find_parent(sink, span);
 	if (span->aside || span->passed_on || !sink->conn->editable)
