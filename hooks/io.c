@@ -64,6 +64,7 @@ static ssize_t write_edited(const struct io_write *write, const struct outgoing 
 {
 	struct iovec pieces[PIECES];
 	size_t total = outgoing_length(out), done = 0;
+	int before = errno;
 
 	while (done < total) {
 		struct msghdr message = {0};
@@ -79,14 +80,18 @@ static ssize_t write_edited(const struct io_write *write, const struct outgoing 
 		for (size_t i = 0; i < message.msg_iovlen; i++)
 			asked += pieces[i].iov_len;
 		ssize_t sent = REAL(sendmsg)(write->fd, &message, write->flags);
+		if (sent <= 0 && done == 0)
+			return sent;
 		if (sent <= 0)
-			return done ? (ssize_t)done : sent;
+			break;
 		done += (size_t)sent;
-		/* Should none of the caller's own bytes have gone, errno is what it will see. */
 		errno = EAGAIN;
 		if ((size_t)sent < asked && (outgoing_callers(out, done) > 0 || !is_blocking(write)))
 			break;
 	}
+	/* Of a success errno says nothing; what went of ours only is the failure that stopped it. */
+	if (outgoing_callers(out, done) > 0)
+		errno = before;
 	return (ssize_t)done;
 }
 

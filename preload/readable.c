@@ -32,6 +32,28 @@ static bool page_readable(uintptr_t address)
 	return true;
 }
 
+#define BATCH 64
+
+/* The pages behind first and in front of last: a hole may be in the middle too. */
+static bool pages_between(uintptr_t first, uintptr_t last)
+{
+	char bytes[BATCH];
+	struct iovec there[BATCH];
+	while (first + 1 < last) {
+		long count = 0;
+		for (; first + 1 < last && count < BATCH; count++)
+			there[count] = (struct iovec){(void *)(++first * PAGE),
+						      1}; /* NOLINT(performance-no-int-to-ptr) */
+		struct iovec here = {bytes, (size_t)count};
+		long got = sys_call(SYS_process_vm_readv, sys_getpid(), &here, 1L, there, count, 0L);
+		if (got < 0)
+			return got != -EFAULT;
+		if (got < count)
+			return false;
+	}
+	return true;
+}
+
 bool readable(const void *ptr, size_t len)
 {
 	uintptr_t from = (uintptr_t)ptr;
@@ -43,8 +65,9 @@ bool readable(const void *ptr, size_t len)
 	uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
 	if (from >= frame && from + len <= frame + PAGE)
 		return true;
-	uintptr_t last = from + len - 1;
-	return page_readable(from) && (last / PAGE == from / PAGE || page_readable(last));
+	uintptr_t first = from / PAGE, last = (from + len - 1) / PAGE;
+	return page_readable(from) && (last == first || page_readable(from + len - 1)) &&
+	       pages_between(first, last);
 }
 
 bool readable_iov(const struct iovec *iov, int iovcnt)
