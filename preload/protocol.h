@@ -4,7 +4,8 @@
  * pieces cut anywhere, and answers through a sink with events. It does no I/O, takes no lock, keeps no
  * pointer into the fed bytes past the call, and allocates nothing: its state is a fixed-size struct
  * that the connection owns, copyable with memcpy (the connection does that to look ahead), plus one
- * stash block that it may ask for when a message head is cut between two feeds.
+ * stash block that it may ask for when a message head is cut between two feeds. Who copies the state to look
+ * ahead copies a stash block that is there as well, and puts both back.
  *
  * The same code serves both roles: `requests` is fed with what the client sends, `responses` with what
  * the server sends. Whether that is read or written, and whether anything may be edited, is the

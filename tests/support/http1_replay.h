@@ -199,11 +199,17 @@ static inline void replay_feed(struct replay *replay, enum protocol_half half, s
 static inline void replay_ahead(struct replay *replay, enum protocol_half half, struct bytes piece)
 {
 	uint64_t state[PROTOCOL_STATE_MAX / 8];
+	static char kept[PROTOCOL_STASH_SIZE];
+	bool stashed = replay->stash.block != NULL;
 	memcpy(state, replay->state, protocol_http1.state_size);
+	if (stashed)
+		memcpy(kept, replay->stash.block, sizeof(kept));
 	replay->silent = true;
 	replay_feed(replay, half, piece);
 	replay->silent = false;
 	memcpy(replay->state, state, protocol_http1.state_size);
+	if (stashed)
+		memcpy(replay->stash.block, kept, sizeof(kept));
 }
 
 static inline void replay_skip(struct replay *replay, enum protocol_half half, uint64_t count)
