@@ -124,9 +124,9 @@ struct outgoing {
 	uint8_t opaque; /* enum protocol_opaque seen ahead, 0: none */
 	uint32_t version;
 	uint32_t begun; /* conn->requests before */
-	void *saved;   /* the unfinished head's saved fields before */
-	bool stashed;  /* part of a head is in the connection's stash ... */
-	char *stash;   /* ... of which this is a copy; NULL: there was no room for one */
+	void *saved;    /* the unfinished head's saved fields before */
+	bool stashed;   /* part of a head is in the connection's stash ... */
+	char *stash;    /* ... of which this is a copy; NULL: there was no room for one */
 	int edits;
 	struct outgoing_edit edit[OUTGOING_EDITS];
 	uint64_t state[PROTOCOL_STATE_MAX / 8];
