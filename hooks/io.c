@@ -18,6 +18,9 @@ struct conn *io_conn_slow(int fd, uintptr_t entry)
 			activity_woken();
 		return NULL;
 	}
+	/* A vfork child closed and reused numbers of a table of its own: this one is not the parent's. */
+	if (__builtin_expect(thread.vforked, 0) && !hook_same_process())
+		return NULL;
 	if (hook_live())
 		return conn_get(fd);
 	/* A signal handler in the middle of our own work: these bytes go by unseen, so what comes after them

@@ -21,7 +21,7 @@ int socket(int domain, int type, int protocol)
 {
 	int fd = REAL(socket)(domain, type, protocol);
 	/* A number that was closed behind our back may still be remembered as something else. */
-	if (fd >= 0 && hooks_live && fdtable_get(fd) && hook_live()) {
+	if (fd >= 0 && hooks_live && fdtable_get(fd) && hook_live() && hook_same_process()) {
 		int saved = hook_enter();
 		conn_forget(fd);
 		hook_leave(saved);

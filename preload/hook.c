@@ -133,7 +133,8 @@ bool hook_same_process(void)
 		return true;
 	if (marker->pid == 0)
 		mark_process();
-	return marker->pid == (int)sys_getpid();
+	thread.vforked = marker->pid != (int)sys_getpid();
+	return !thread.vforked;
 }
 
 void hook_process_started(void)

@@ -29,6 +29,7 @@ struct thread {
 	uint8_t own;      /* the exporter's thread: never traced */
 	uint8_t evidence; /* enum evidence */
 	bool ambiguous;   /* bytes of two activities were read since the last wait */
+	bool vforked;     /* hook_same_process() was last asked in a vfork child, which shares our memory */
 	bool loop;        /* it waits for other activities' events: an event loop */
 	uintptr_t frame;  /* frame of the hook that set busy or layer: lets a longjmp be noticed */
 	span_ref current; /* the activity this thread works for; may be stale: ask activity_current() */
