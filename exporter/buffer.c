@@ -107,3 +107,8 @@ void buffer_free(struct buffer *buffer)
 	free(buffer->data);
 	*buffer = (struct buffer){0};
 }
+
+void buffer_forget(struct buffer *buffer)
+{
+	*buffer = (struct buffer){0};
+}

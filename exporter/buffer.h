@@ -25,6 +25,9 @@ void buffer_field(struct buffer *buffer, uint8_t tag, struct bytes value);
 void buffer_hex(struct buffer *buffer, const void *data, size_t len);
 void buffer_clear(struct buffer *buffer); /* keeps the memory, unless it grew beyond 1 MiB */
 void buffer_free(struct buffer *buffer);
+/* As new, whatever it held. In a forked child: the parent's thread may have been just growing it, and what it
+ * points to be freed already. The memory, if any, is lost. */
+void buffer_forget(struct buffer *buffer);
 
 static inline struct bytes buffer_bytes(const struct buffer *buffer)
 {

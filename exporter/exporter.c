@@ -7,6 +7,7 @@
  *	GATHER   something is queued: sleeps until the batch delay is over
  *	OPEN     the same, and long enough since the last export that a full batch may end the wait
  *	WORK     exporting
+ *	HOLD     a destination is out of reach: sleeps until the next attempt, whatever is queued meanwhile
  *	STOPPED  shut down */
 #include "exporter/exporter.h"
 
@@ -19,6 +20,7 @@
 
 #include "exporter/metrics.h"
 #include "exporter/ownfds.h"
+#include "exporter/resolve.h"
 #include "exporter/stats.h"
 #include "exporter/transport.h"
 #include "preload/clock.h"
@@ -27,12 +29,14 @@
 #include "preload/sys.h"
 #include "preload/thread.h"
 
-enum { NONE, IDLE, GATHER, OPEN, WORK, STOPPED };
+enum { NONE, IDLE, GATHER, OPEN, WORK, HOLD, STOPPED };
 
 #define STACK_SIZE ((size_t)256 << 10)
 #define MOST_RECORDS 1024
 #define MOST_BYTES ((size_t)4 << 20)
-#define REST_NS 200000000u /* between exports under load: a handful of wake-ups a second */
+#define REST_NS 200000000u        /* between exports under load: a handful of wake-ups a second */
+#define HOLD_FIRST_NS 1000000000u /* between attempts to reach a destination; doubles each time */
+#define HOLD_MOST_NS 30000000000u
 
 static _Atomic uint32_t state;
 static _Atomic uint32_t flush_wanted, flush_done; /* tickets; futex words */
@@ -98,8 +102,11 @@ static bool start_thread(void)
 		return false;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_attr_init(&attributes) == 0) {
-		pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	/* A host with much thread-local data may leave no room in a small stack. */
+	for (size_t size = STACK_SIZE; !done && size <= 16 * STACK_SIZE; size *= 16) {
+		if (pthread_attr_init(&attributes) != 0)
+			break;
+		pthread_attr_setstacksize(&attributes, size);
 		pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 		done = ((__typeof__(&pthread_create))create)(&id, &attributes, run, NULL) == 0;
 		pthread_attr_destroy(&attributes);
@@ -131,8 +138,8 @@ __attribute__((noinline)) static void wake_slowly(uint32_t seen)
 
 void exporter_wake(void)
 {
-	uint32_t seen = atomic_load_explicit(&state, memory_order_acquire);
-	if (seen == WORK || seen == STOPPED)
+	uint32_t seen = atomic_load(&state);
+	if (seen == WORK || seen == HOLD || seen == STOPPED)
 		return;
 	if (seen == GATHER && !queue_is_due())
 		return;
@@ -158,6 +165,15 @@ static bool wait_for_ticket(uint32_t ticket, uint64_t deadline)
 	}
 }
 
+/* Unless it is STOPPED; answers what it was. */
+static uint32_t set_working(void)
+{
+	uint32_t seen = atomic_load(&state);
+	while (seen != STOPPED && !atomic_compare_exchange_weak(&state, &seen, WORK))
+		;
+	return seen;
+}
+
 bool exporter_flush(int timeout_ms)
 {
 	uint32_t seen = atomic_load(&state);
@@ -167,7 +183,11 @@ bool exporter_flush(int timeout_ms)
 		return true;
 	uint32_t ticket = atomic_fetch_add(&flush_wanted, 1) + 1;
 	sys_futex_wake(&flush_wanted, INT32_MAX);
-	if (seen != WORK && atomic_exchange(&state, WORK) != WORK)
+	/* The ticket first, the state second; the thread does it the other way round before it sleeps. */
+	seen = set_working();
+	if (seen == STOPPED)
+		return false;
+	if (seen != WORK)
 		sys_futex_wake(&state, 1);
 	return wait_for_ticket(ticket, clock_now() + (uint64_t)timeout_ms * 1000000u);
 }
@@ -185,19 +205,23 @@ void exporter_shutdown(int timeout_ms)
 		exporter_flush(timeout_ms);
 	queue_close();
 	atomic_store(&state, STOPPED);
+	count_add(spans_export_timeout, queue_records());
 	stats_write();
 }
 
 void exporter_fork_prepare(void)
 {
+	resolve_fork_prepare();
 }
 
 void exporter_fork_parent(void)
 {
+	resolve_fork_parent();
 }
 
 void exporter_fork_child(void)
 {
+	resolve_fork_child();
 	ownfds_close_all();
 	atomic_store(&state, NONE);
 	atomic_store(&flush_wanted, 0);
@@ -302,20 +326,33 @@ static void export_metrics(void)
 static void sleep_until(uint32_t expected, uint64_t deadline)
 {
 	struct timespec until = time_of(deadline);
-	while (atomic_load(&state) == expected)
+	while (atomic_load(&state) == expected && atomic_load(&flush_wanted) == atomic_load(&flush_done))
 		if (sys_futex_wait(&state, expected, deadline == UINT64_MAX ? NULL : &until) == -ETIMEDOUT)
 			return;
 }
 
+/* Waits until the next attempt is due, after `failures` of them. */
+static void wait_for_destination(unsigned failures)
+{
+	uint64_t delay = (uint64_t)config.bsp_schedule_delay * 1000000u;
+	uint32_t expected = WORK;
+	if (delay < HOLD_FIRST_NS)
+		delay = HOLD_FIRST_NS;
+	while (--failures > 0 && delay < HOLD_MOST_NS)
+		delay *= 2;
+	atomic_compare_exchange_strong(&state, &expected, HOLD);
+	sleep_until(HOLD, clock_now() + (delay < HOLD_MOST_NS ? delay : HOLD_MOST_NS));
+}
+
 /* Waits until an export is due. */
-static void wait_for_work(uint64_t last_export, bool postponed)
+static void wait_for_work(uint64_t last_export)
 {
 	uint32_t expected = WORK;
 	uint64_t delay = (uint64_t)config.bsp_schedule_delay * 1000000u;
 
 	if (queue_records() == 0) {
 		/* What is queued between the look and the change is seen by its writer as IDLE, or by us. */
-		atomic_store(&state, IDLE);
+		atomic_compare_exchange_strong(&state, &expected, IDLE);
 		if (queue_records() == 0) {
 			bool quiet = !metrics_wanted || !metrics_changed();
 			sleep_until(IDLE, quiet ? UINT64_MAX : metrics_due);
@@ -327,13 +364,13 @@ static void wait_for_work(uint64_t last_export, bool postponed)
 		atomic_compare_exchange_strong(&state, &expected, GATHER);
 	}
 	uint64_t now = clock_now(), due = now + delay;
-	if (!postponed && now < last_export + REST_NS && last_export + REST_NS < due)
+	if (now < last_export + REST_NS && last_export + REST_NS < due)
 		sleep_until(GATHER, last_export + REST_NS);
 	expected = GATHER;
-	if (!postponed && !atomic_compare_exchange_strong(&state, &expected, OPEN))
+	if (!atomic_compare_exchange_strong(&state, &expected, OPEN))
 		return;
-	if (!queue_is_due() || postponed)
-		sleep_until(postponed ? GATHER : OPEN, due);
+	if (!queue_is_due())
+		sleep_until(OPEN, due);
 }
 
 static void answer_flushes(uint32_t ticket)
@@ -345,7 +382,7 @@ static void answer_flushes(uint32_t ticket)
 static void *run(void *arg)
 {
 	uint64_t last_export = 0;
-	bool postponed = false;
+	unsigned failures = 0; /* in a row */
 
 	(void)arg;
 	thread_mark_own();
@@ -356,17 +393,19 @@ static void *run(void *arg)
 	for (size_t i = 0; i < transport_count; i++)
 		transports[i]->start();
 	while (atomic_load(&state) != STOPPED) {
-		if (atomic_load(&flush_wanted) == atomic_load(&flush_done))
-			wait_for_work(last_export, postponed);
-		if (atomic_load(&state) == STOPPED)
+		if (failures)
+			wait_for_destination(failures);
+		else
+			wait_for_work(last_export);
+		if (set_working() == STOPPED)
 			break;
-		atomic_store(&state, WORK);
 		uint32_t ticket = atomic_load(&flush_wanted);
 		clock_adjust();
-		postponed = !export_queue();
+		failures = export_queue() ? 0 : failures + 1;
 		export_metrics();
 		last_export = clock_now();
 		answer_flushes(ticket);
 	}
+	answer_flushes(atomic_load(&flush_wanted)); /* nobody shall wait for a thread that is gone */
 	return NULL;
 }

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -11,8 +10,8 @@
 #include <time.h>
 
 #include "exporter/ownfds.h"
+#include "exporter/resolve.h"
 #include "preload/clock.h"
-#include "preload/hook.h"
 #include "preload/sys.h"
 
 static int left_ms(uint64_t deadline)
@@ -77,24 +76,13 @@ static bool is_numeric(const char *host)
 	return inet_pton(AF_INET, host, &scratch) == 1 || inet_pton(AF_INET6, host, &scratch) == 1;
 }
 
-/* A name needs the system's resolver, whose public function is one of ours: the one behind it is asked. */
 static bool connect_name(struct http_client *client, uint64_t deadline)
 {
-	static void *resolve, *release;
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
-	char port[8];
+	struct addrinfo *list = resolve_name(client->host, client->port);
 	bool done = false;
-
-	if (!resolve && !hook_resolve(&resolve, "getaddrinfo"))
-		return false;
-	if (!release && !hook_resolve(&release, "freeaddrinfo"))
-		return false;
-	snprintf(port, sizeof(port), "%u", client->port);
-	if (((__typeof__(&getaddrinfo))resolve)(client->host, port, &hints, &list) != 0)
-		return false;
 	for (struct addrinfo *at = list; at && !done; at = at->ai_next)
 		done = connect_to(client, at->ai_addr, at->ai_addrlen, deadline);
-	((__typeof__(&freeaddrinfo))release)(list);
+	resolve_release(list);
 	return done;
 }
 
@@ -314,17 +302,18 @@ static enum http_result attempt(struct http_client *client, struct bytes head, s
 	struct reader reader = {.client = client, .deadline = deadline};
 
 	buffer_clear(&response->body);
-	if (!send_all(client, head, body, deadline)) {
-		http_close(client);
-		return left_ms(deadline) ? HTTP_UNREACHABLE : HTTP_TIMEOUT;
-	}
+	bool sent = send_all(client, head, body, deadline);
+	/* A server may answer before it has read it all, and hang up (413): what came counts, nothing is
+	 * waited for. */
+	if (!sent)
+		reader.deadline = clock_now();
 	bool whole = read_answer(&reader, response);
-	enum http_result result = whole                               ? HTTP_DONE
-				  : reader.timed_out                  ? HTTP_TIMEOUT
-				  : reader.too_large || reader.in.len ? HTTP_BROKEN
-								      : HTTP_UNREACHABLE;
+	enum http_result result = whole                                         ? HTTP_DONE
+				  : left_ms(deadline) == 0                      ? HTTP_TIMEOUT
+				  : sent && (reader.too_large || reader.in.len) ? HTTP_BROKEN
+										: HTTP_UNREACHABLE;
 	buffer_free(&reader.in);
-	if (!whole || !response->keep)
+	if (!sent || !whole || !response->keep)
 		http_close(client);
 	return result;
 }

@@ -1,9 +1,9 @@
 #include "exporter/metrics.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "preload/clock.h"
+#include "preload/config.h"
 #include "preload/counters.h"
 #include "preload/queue.h"
 
@@ -43,54 +43,60 @@ void metrics_exported(void)
 	last_sum = sum_of_all();
 }
 
-static Otlp__KeyValue *pair(const char *key, const char *value)
+/* One message inside another; a failure to allocate is handed on. */
+static void nest(struct buffer *out, uint8_t tag, struct buffer *inner)
 {
-	Otlp__KeyValue *pair = malloc(sizeof(*pair));
-	Otlp__AnyValue *any = malloc(sizeof(*any));
-	otlp__key_value__init(pair);
-	otlp__any_value__init(any);
-	pair->key = strdup(key);
-	pair->value = any;
-	any->value_case = OTLP__ANY_VALUE__VALUE_STRING_VALUE;
-	any->string_value = strdup(value);
-	return pair;
+	buffer_field(out, tag, buffer_bytes(inner));
+	out->failed |= inner->failed;
+	buffer_free(inner);
 }
 
-static Otlp__NumberDataPoint *point(int64_t value, const char *key, const char *text, bool component)
+static void fixed64(struct buffer *out, uint8_t tag, uint64_t value)
 {
-	Otlp__NumberDataPoint *point = malloc(sizeof(*point));
-	otlp__number_data_point__init(point);
-	point->start_time_unix_nano = started;
-	point->time_unix_nano = clock_wall(clock_now());
-	point->value_case = OTLP__NUMBER_DATA_POINT__VALUE_AS_INT;
-	point->as_int = value;
-	point->attributes = calloc(3, sizeof(*point->attributes));
-	if (key[0])
-		point->attributes[point->n_attributes++] = pair(key, text);
+	buffer_byte(out, tag);
+	for (int i = 0; i < 8; i++)
+		buffer_byte(out, (uint8_t)(value >> 8 * i));
+}
+
+/* NumberDataPoint.attributes. */
+static void attribute(struct buffer *point, const char *key, const char *text)
+{
+	struct buffer any = {0}, pair = {0};
+	if (!key[0])
+		return;
+	buffer_field(&any, 0x0a, bytes_of(text));
+	buffer_field(&pair, 0x0a, bytes_of(key));
+	nest(&pair, 0x12, &any);
+	nest(point, 0x3a, &pair);
+}
+
+/* Appends Sum.data_points. */
+static void point(struct buffer *sum, uint64_t value, const char *key, const char *text, bool component)
+{
+	struct buffer out = {0};
+	fixed64(&out, 0x11, started);
+	fixed64(&out, 0x19, clock_wall(clock_now()));
+	fixed64(&out, 0x31, value);
+	attribute(&out, key, text);
 	if (component) {
-		point->attributes[point->n_attributes++] =
-			pair("otel.component.name", "batching_span_processor/0");
-		point->attributes[point->n_attributes++] =
-			pair("otel.component.type", "batching_span_processor");
+		attribute(&out, "otel.component.name", "batching_span_processor/0");
+		attribute(&out, "otel.component.type", "batching_span_processor");
 	}
-	return point;
+	nest(sum, 0x0a, &out);
 }
 
-static Otlp__Metric *metric(const char *name, const char *help, const char *unit, bool monotonic)
+/* Appends ScopeMetrics.metrics, around the points in `sum`. */
+static void metric(struct buffer *out, const struct row *row, bool monotonic, struct buffer *sum)
 {
-	Otlp__Metric *metric = malloc(sizeof(*metric));
-	Otlp__Sum *sum = malloc(sizeof(*sum));
-	otlp__metric__init(metric);
-	otlp__sum__init(sum);
-	metric->name = strdup(name);
-	metric->description = strdup(help);
-	metric->unit = strdup(unit);
-	metric->data_case = OTLP__METRIC__DATA_SUM;
-	metric->sum = sum;
-	sum->aggregation_temporality = 2; /* cumulative */
-	sum->is_monotonic = monotonic;
-	sum->data_points = calloc(COUNTER_COUNT, sizeof(*sum->data_points));
-	return metric;
+	struct buffer metric = {0};
+	buffer_add(sum, "\x10\x02", 2); /* cumulative */
+	if (monotonic)
+		buffer_add(sum, "\x18\x01", 2);
+	buffer_field(&metric, 0x0a, bytes_of(row->metric));
+	buffer_field(&metric, 0x12, bytes_of(row->help));
+	buffer_field(&metric, 0x1a, bytes_of(row->unit));
+	nest(&metric, 0x3a, sum);
+	nest(out, 0x12, &metric);
 }
 
 static bool is_component(const char *name)
@@ -98,37 +104,31 @@ static bool is_component(const char *name)
 	return strncmp(name, "otel.sdk.processor.", 19) == 0;
 }
 
-static Otlp__Metric *gauge(const char *name, const char *help, int64_t value)
+static void level(struct buffer *out, const char *name, const char *unit, const char *help, uint64_t value)
 {
-	Otlp__Metric *one = metric(name, help, "{span}", false);
-	one->sum->data_points[one->sum->n_data_points++] = point(value, "", "", true);
-	return one;
+	struct row row = {name, unit, "", "", help};
+	struct buffer sum = {0};
+	point(&sum, value, "", "", is_component(name));
+	metric(out, &row, false, &sum);
 }
 
-void metrics_encode(Otlp__ScopeMetrics *into)
+void metrics_encode(struct buffer *out)
 {
-	into->metrics = calloc(COUNTER_COUNT + 2, sizeof(*into->metrics));
+	struct buffer sum = {0};
+	int first = 0;
 	for (int i = 0; i < COUNTER_COUNT; i++) {
-		bool fresh = i == 0 || strcmp(rows[i].metric, rows[i - 1].metric) != 0;
-		if (fresh)
-			into->metrics[into->n_metrics++] =
-				metric(rows[i].metric, rows[i].help, rows[i].unit, true);
-		Otlp__Sum *sum = into->metrics[into->n_metrics - 1]->sum;
-		sum->data_points[sum->n_data_points++] =
-			point((int64_t)atomic_load_explicit(&counters[i], memory_order_relaxed), rows[i].key,
-			      rows[i].value, is_component(rows[i].metric));
+		bool last = i + 1 == COUNTER_COUNT || strcmp(rows[i].metric, rows[i + 1].metric) != 0;
+		point(&sum, atomic_load_explicit(&counters[i], memory_order_relaxed), rows[i].key,
+		      rows[i].value, is_component(rows[i].metric));
+		if (!last)
+			continue;
+		metric(out, &rows[first], true, &sum);
+		first = i + 1;
 	}
-	into->metrics[into->n_metrics++] =
-		gauge("otel.sdk.processor.span.queue.size", "spans in the queue", queue_records());
-	into->metrics[into->n_metrics++] =
-		gauge("tagalong.queue.bytes", "bytes of the queue in use", (int64_t)queue_used());
-}
-
-void metrics_release(Otlp__ScopeMetrics *from)
-{
-	for (size_t i = 0; i < from->n_metrics; i++)
-		otlp__metric__free_unpacked(from->metrics[i], NULL);
-	free(from->metrics);
-	from->metrics = NULL;
-	from->n_metrics = 0;
+	level(out, "otel.sdk.processor.span.queue.size", "{span}", "spans in the queue", queue_records());
+	if (config.bsp_max_queue_size && config.bsp_max_queue_size != UINT32_MAX)
+		level(out, "otel.sdk.processor.span.queue.capacity", "{span}", "most spans in the queue",
+		      config.bsp_max_queue_size);
+	level(out, "tagalong.queue.bytes", "By", "bytes of the queue in use", queue_used());
+	level(out, "tagalong.queue.capacity", "By", "bytes of the queue", queue_capacity());
 }

@@ -2,14 +2,11 @@
 #ifndef TAGALONG_METRICS_H
 #define TAGALONG_METRICS_H
 
-#include "proto/otlp.pb-c.h"
-
-#include <stdbool.h>
+#include "exporter/buffer.h"
 
 void metrics_start(void); /* counts from now on belong to this process */
-/* Fills `metrics` of the message; metrics_release() frees them. */
-void metrics_encode(Otlp__ScopeMetrics *into);
-void metrics_release(Otlp__ScopeMetrics *from);
+/* Appends them as encoded ScopeMetrics.metrics fields. */
+void metrics_encode(struct buffer *out);
 /* Has anything been counted since metrics_exported()? */
 bool metrics_changed(void);
 void metrics_exported(void);

@@ -23,10 +23,10 @@ static void to_json(struct buffer *out, const ProtobufCMessageDescriptor *type, 
 
 void otlp_start(void)
 {
-	buffer_clear(&resource);
-	buffer_clear(&scope);
-	buffer_clear(&resource_json);
-	buffer_clear(&scope_json);
+	buffer_forget(&resource);
+	buffer_forget(&scope);
+	buffer_forget(&resource_json);
+	buffer_forget(&scope_json);
 	resource_encode(&resource);
 	resource_scope(&scope);
 	to_json(&resource_json, &otlp__resource__descriptor, &resource);
@@ -102,30 +102,19 @@ void otlp_json(struct buffer *out, const struct batch *batch)
 
 void otlp_metrics(struct buffer *out, bool json)
 {
-	Otlp__MetricsData data = OTLP__METRICS_DATA__INIT;
-	Otlp__ResourceMetrics resource_metrics = OTLP__RESOURCE_METRICS__INIT;
-	Otlp__ScopeMetrics scope_metrics = OTLP__SCOPE_METRICS__INIT;
-	Otlp__ResourceMetrics *one_resource = &resource_metrics;
-	Otlp__ScopeMetrics *one_scope = &scope_metrics;
+	struct buffer scope_metrics = {0}, resource_metrics = {0}, data = {0};
 
-	data.resource_metrics = &one_resource;
-	data.n_resource_metrics = 1;
-	resource_metrics.scope_metrics = &one_scope;
-	resource_metrics.n_scope_metrics = 1;
-	resource_metrics.resource =
-		otlp__resource__unpack(NULL, resource.len, (const uint8_t *)resource.data);
-	scope_metrics.scope = otlp__scope__unpack(NULL, scope.len, (const uint8_t *)scope.data);
+	buffer_field(&scope_metrics, 0x0a, buffer_bytes(&scope));
 	metrics_encode(&scope_metrics);
-	if (json) {
-		json_message(out, &data.base);
-	} else {
-		size_t size = otlp__metrics_data__get_packed_size(&data);
-		if (buffer_reserve(out, size))
-			out->len += otlp__metrics_data__pack(&data, (uint8_t *)out->data + out->len);
-	}
-	metrics_release(&scope_metrics);
-	if (resource_metrics.resource)
-		otlp__resource__free_unpacked(resource_metrics.resource, NULL);
-	if (scope_metrics.scope)
-		otlp__scope__free_unpacked(scope_metrics.scope, NULL);
+	buffer_field(&resource_metrics, 0x0a, buffer_bytes(&resource));
+	buffer_field(&resource_metrics, 0x12, buffer_bytes(&scope_metrics));
+	buffer_field(&data, 0x0a, buffer_bytes(&resource_metrics));
+	out->failed |= scope_metrics.failed || resource_metrics.failed || data.failed;
+	if (json)
+		to_json(out, &otlp__metrics_data__descriptor, &data);
+	else
+		buffer_add(out, data.data, data.len);
+	buffer_free(&scope_metrics);
+	buffer_free(&resource_metrics);
+	buffer_free(&data);
 }

@@ -10,6 +10,7 @@
 
 struct own {
 	_Atomic int fd; /* fd + 1; 0: empty */
+	unsigned filling;
 	dev_t device;
 	ino_t inode;
 };
@@ -26,6 +27,8 @@ static bool identity(int fd, dev_t *device, ino_t *inode)
 	return result == 0;
 }
 
+#define FILLINGS (1u << 24)
+
 int ownfds_add(int fd)
 {
 	if (fd < 0)
@@ -35,41 +38,51 @@ int ownfds_add(int fd)
 	for (int slot = 0; slot < OWNFDS_MAX; slot++) {
 		if (atomic_load(&own[slot].fd))
 			continue;
+		own[slot].filling = (own[slot].filling + 1) % FILLINGS;
 		identity(fd, &own[slot].device, &own[slot].inode);
 		atomic_store(&own[slot].fd, fd + 1);
-		return slot;
+		return (int)(own[slot].filling * OWNFDS_MAX) + slot;
 	}
 	sys_close(fd);
 	return -1;
 }
 
-int ownfds_fd(int slot)
+/* What the ticket was given for, or NULL: never what has the slot now. */
+static struct own *find(int ticket)
 {
-	return slot < 0 ? -1 : atomic_load_explicit(&own[slot].fd, memory_order_relaxed) - 1;
+	struct own *found = ticket < 0 ? NULL : &own[ticket % OWNFDS_MAX];
+	return found && found->filling == (unsigned)ticket / OWNFDS_MAX ? found : NULL;
 }
 
-void ownfds_drop(int slot)
+int ownfds_fd(int ticket)
 {
-	if (slot < 0)
-		return;
-	int fd = atomic_exchange(&own[slot].fd, 0) - 1;
-	if (fd >= 0)
-		sys_close(fd);
+	const struct own *found = find(ticket);
+	return found ? atomic_load_explicit(&found->fd, memory_order_relaxed) - 1 : -1;
 }
 
-bool ownfds_intact(int slot)
+bool ownfds_intact(int ticket)
 {
 	dev_t device;
 	ino_t inode;
-	int fd = ownfds_fd(slot);
+	int fd = ownfds_fd(ticket);
 	if (fd < 0)
 		return false;
-	if (identity(fd, &device, &inode) && device == own[slot].device && inode == own[slot].inode)
+	struct own *found = find(ticket);
+	if (identity(fd, &device, &inode) && device == found->device && inode == found->inode)
 		return true;
 	/* The number is the host's now, or nobody's: not ours to close. */
-	atomic_store(&own[slot].fd, 0);
+	atomic_store(&found->fd, 0);
 	count_one(fds_rescued);
 	return false;
+}
+
+void ownfds_drop(int ticket)
+{
+	if (!ownfds_intact(ticket))
+		return;
+	int fd = atomic_exchange(&find(ticket)->fd, 0) - 1;
+	if (fd >= 0)
+		sys_close(fd);
 }
 
 bool ownfds_is(int fd)
@@ -84,7 +97,7 @@ int ownfds_next(unsigned first, unsigned last)
 {
 	int lowest = -1;
 	for (int slot = 0; slot < OWNFDS_MAX; slot++) {
-		int fd = ownfds_fd(slot);
+		int fd = atomic_load_explicit(&own[slot].fd, memory_order_relaxed) - 1;
 		if (fd >= 0 && (unsigned)fd >= first && (unsigned)fd <= last && (lowest < 0 || fd < lowest))
 			lowest = fd;
 	}
@@ -107,5 +120,5 @@ void ownfds_move(int fd)
 void ownfds_close_all(void)
 {
 	for (int slot = 0; slot < OWNFDS_MAX; slot++)
-		ownfds_drop(slot);
+		ownfds_drop((int)(own[slot].filling * OWNFDS_MAX) + slot);
 }

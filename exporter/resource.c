@@ -5,17 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "preload/config.h"
 #include "preload/sys.h"
 
+#define KEY_MAX 256
+
 /* Attributes in order of rank: a key that is there already stays. */
 struct set {
 	struct buffer out;
 	struct {
-		char key[64];
+		char key[KEY_MAX];
 	} keys[128];
 	unsigned count;
 };
@@ -96,7 +97,7 @@ static void add_service(struct set *set)
 	if (config.service_name)
 		add(set, "service.name", bytes_of(config.service_name));
 	for (uint32_t i = 0; i < config.resource_count; i++) {
-		char key[64];
+		char key[KEY_MAX];
 		struct bytes from = config.resource[i].key;
 		if (from.len >= sizeof(key))
 			continue;
@@ -123,12 +124,25 @@ static void add_service(struct set *set)
 	add(set, "telemetry.distro.version", BYTES(TAGALONG_VERSION));
 }
 
+/* The day of a date, counted from 1970, as text "yyyy-mm-dd". Not libc's: that takes the time zone's lock,
+ * and a host that forks just then would have it held in the child for ever. */
+static void date_text(char out[32], int64_t day)
+{
+	day += 719468; /* from 1 March of the year 0 */
+	int64_t era = day / 146097, of_era = day % 146097;
+	int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+	int64_t month = (5 * of_year + 2) / 153;
+	int date = (int)(of_year - (153 * month + 2) / 5 + 1);
+	int number = (int)(month < 10 ? month + 3 : month - 9);
+	snprintf(out, 32, "%04d-%02d-%02d", (int)(year + era * 400 + (number <= 2)), number, date);
+}
+
 static void add_creation_time(struct set *set)
 {
 	static char stat[2048], all[65536];
-	char text[104];
+	char text[104], date[32];
 	long long ticks = 0, boot = 0;
-	struct tm tm;
 
 	if (!read_file("/proc/self/stat", stat, sizeof(stat)) || !read_file("/proc/stat", all, sizeof(all)))
 		return;
@@ -142,11 +156,10 @@ static void add_creation_time(struct set *set)
 	if (!at || sscanf(at, "%lld", &ticks) != 1)
 		return;
 	long hertz = sysconf(_SC_CLK_TCK);
-	time_t second = (time_t)(boot + ticks / hertz);
-	if (!gmtime_r(&second, &tm))
-		return;
-	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", tm.tm_year + 1900, tm.tm_mon + 1,
-		 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (long)(ticks % hertz) * 1000 / hertz);
+	long long second = boot + ticks / hertz;
+	date_text(date, second / 86400);
+	snprintf(text, sizeof(text), "%sT%02d:%02d:%02d.%03ldZ", date, (int)(second / 3600 % 24),
+		 (int)(second / 60 % 60), (int)(second % 60), (long)(ticks % hertz) * 1000 / hertz);
 	add(set, "process.creation.time", bytes_of(text));
 }
 

@@ -12,8 +12,9 @@
 
 static struct buffer line;
 
-/* All of it, or an error; a short write is carried on at once. */
-static bool write_all(int fd, const struct buffer *buffer)
+/* All of it, or an error; a short write is carried on at once. `torn`: it ended in the middle (a full disk).
+ */
+static bool write_all(int fd, const struct buffer *buffer, bool *torn)
 {
 	size_t done = 0;
 	while (done < buffer->len) {
@@ -25,8 +26,10 @@ static bool write_all(int fd, const struct buffer *buffer)
 			if (sys_poll(&poll, 1, 1000) > 0)
 				continue;
 		}
-		if (wrote <= 0)
+		if (wrote <= 0) {
+			*torn |= done > 0;
 			return false;
+		}
 		done += (size_t)wrote;
 	}
 	return true;
@@ -36,9 +39,11 @@ struct file {
 	const char *path;
 	int slot;
 	bool complained;
+	bool torn; /* its last line has no end yet */
 };
 
 static struct file traces_file = {.slot = -1}, metrics_file = {.slot = -1};
+static struct file standard_output = {.slot = -1};
 
 static int file_fd(struct file *file)
 {
@@ -52,19 +57,24 @@ static int file_fd(struct file *file)
 	return ownfds_fd(file->slot);
 }
 
-static enum delivery put_line(int fd, size_t spans)
+static enum delivery put_line(struct file *file, size_t spans)
 {
+	int fd = file == &standard_output ? 1 : file_fd(file);
 	buffer_byte(&line, '\n');
-	bool done = fd >= 0 && !line.failed && write_all(fd, &line);
+	if (fd >= 0 && file->torn && sys_write(fd, "\n", 1) == 1)
+		file->torn = false;
+	bool done = fd >= 0 && !file->torn && !line.failed && write_all(fd, &line, &file->torn);
 	if (done)
 		count_add(spans_exported, spans);
 	else
 		count_add(spans_export_failed, spans);
+	buffer_clear(&line);
 	return done ? DELIVERED : REFUSED;
 }
 
 static void start_file(void)
 {
+	buffer_forget(&line);
 	traces_file.path = config.file;
 	metrics_file.path = config.metrics_file;
 }
@@ -73,14 +83,14 @@ static enum delivery spans_to_file(const struct batch *batch)
 {
 	buffer_clear(&line);
 	otlp_json(&line, batch);
-	return put_line(file_fd(&traces_file), batch->count);
+	return put_line(&traces_file, batch->count);
 }
 
 static enum delivery metrics_to_file(void)
 {
 	buffer_clear(&line);
 	otlp_metrics(&line, true);
-	return put_line(file_fd(&metrics_file), 0);
+	return put_line(&metrics_file, 0);
 }
 
 static void stop_file(void)
@@ -106,6 +116,11 @@ const struct transport transport_file = {
 	.where = file_where,
 };
 
+static void start_stdout(void)
+{
+	buffer_forget(&line);
+}
+
 static void nothing(void)
 {
 }
@@ -114,14 +129,14 @@ static enum delivery spans_to_stdout(const struct batch *batch)
 {
 	buffer_clear(&line);
 	otlp_json(&line, batch);
-	return put_line(1, batch->count);
+	return put_line(&standard_output, batch->count);
 }
 
 static enum delivery metrics_to_stdout(void)
 {
 	buffer_clear(&line);
 	otlp_metrics(&line, true);
-	return put_line(1, 0);
+	return put_line(&standard_output, 0);
 }
 
 static const char *stdout_where(void)
@@ -132,7 +147,7 @@ static const char *stdout_where(void)
 const struct transport transport_stdout = {
 	.kind = EXPORTER_STDOUT,
 	.name = "otlp/stdout",
-	.start = nothing,
+	.start = start_stdout,
 	.spans = spans_to_stdout,
 	.metrics = metrics_to_stdout,
 	.stop = nothing,
@@ -142,17 +157,23 @@ const struct transport transport_stdout = {
 /* --- console: one line a span ------------------------------------------------------------------------------
  */
 
+/* What came over the wire must not steer the terminal. */
+static void put_text(struct buffer *out, const char *text)
+{
+	for (const char *c = text; *c; c++)
+		buffer_byte(out, (uint8_t)*c < 0x20 || *c == 0x7f ? '?' : (uint8_t)*c);
+}
+
 static void put_attribute(struct buffer *out, const Otlp__KeyValue *pair)
 {
 	buffer_byte(out, ' ');
-	buffer_text(out, pair->key);
+	put_text(out, pair->key);
 	buffer_byte(out, '=');
 	if (!pair->value)
 		return;
 	switch (pair->value->value_case) {
 	case OTLP__ANY_VALUE__VALUE_STRING_VALUE:
-		for (const char *c = pair->value->string_value; *c; c++)
-			buffer_byte(out, (uint8_t)*c < 0x20 || *c == 0x7f ? '?' : (uint8_t)*c);
+		put_text(out, pair->value->string_value);
 		break;
 	case OTLP__ANY_VALUE__VALUE_INT_VALUE:
 		buffer_number(out, pair->value->int_value);
@@ -172,7 +193,7 @@ static void put_span(struct buffer *out, const Otlp__Span *span)
 
 	buffer_text(out, kinds[span->kind >= 0 && span->kind <= 5 ? span->kind : 0]);
 	buffer_byte(out, ' ');
-	buffer_text(out, span->name);
+	put_text(out, span->name);
 	buffer_byte(out, ' ');
 	buffer_unsigned(out, us / 1000);
 	buffer_byte(out, '.');
@@ -206,7 +227,7 @@ static enum delivery spans_to_console(const struct batch *batch)
 			buffer_byte(&line, '\n');
 		otlp__span__free_unpacked(span, NULL);
 	}
-	return put_line(1, batch->count);
+	return put_line(&standard_output, batch->count);
 }
 
 static enum delivery metrics_to_console(void)
@@ -217,7 +238,7 @@ static enum delivery metrics_to_console(void)
 const struct transport transport_console = {
 	.kind = EXPORTER_CONSOLE,
 	.name = "console",
-	.start = nothing,
+	.start = start_stdout,
 	.spans = spans_to_console,
 	.metrics = metrics_to_console,
 	.stop = nothing,

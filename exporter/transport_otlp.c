@@ -19,6 +19,7 @@ struct signal {
 	const char *what;
 	struct http_client client;
 	struct buffer fields; /* header lines that do not change */
+	uint64_t not_before;  /* monotonic ns: the receiver asked to be left alone until then */
 	bool unreachable;     /* said already */
 	bool off;             /* the receiver has no place for this signal */
 };
@@ -103,6 +104,10 @@ static void prepare(struct signal *signal, const struct config_otlp *otlp)
 
 static void start(void)
 {
+	buffer_forget(&body);
+	buffer_forget(&packed);
+	buffer_forget(&traces.fields);
+	buffer_forget(&metrics.fields);
 	prepare(&traces, &config.traces);
 	prepare(&metrics, &config.metrics);
 }
@@ -177,11 +182,14 @@ static bool is_retryable(int status)
 	return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
-static void say_reachable(struct signal *signal, bool reached)
+static void say_reachable(struct signal *signal, bool reached, int status)
 {
 	if (signal == &metrics) /* counters are no reason to shout */
 		return;
-	if (!reached && !signal->unreachable)
+	if (!reached && !signal->unreachable && status)
+		log_warn("export", "%s answers %d: %s are kept as far as the queue goes", signal->config->url,
+			 status, signal->what);
+	else if (!reached && !signal->unreachable)
 		log_warn("export", "%s cannot be reached: %s are kept as far as the queue goes",
 			 signal->config->url, signal->what);
 	if (reached && signal->unreachable)
@@ -208,34 +216,63 @@ static void log_refusal(const struct signal *signal, struct http_response *respo
 		otlp__rpc_status__free_unpacked(status, NULL);
 }
 
+static void log_partial(const struct signal *signal, uint64_t rejected, struct bytes why)
+{
+	if (rejected || why.len)
+		log_warn("export", "%s took %s but for %lu: %.*s", signal->config->url, signal->what,
+			 (unsigned long)rejected, (int)(why.len < 200 ? why.len : 200),
+			 why.ptr ? why.ptr : "");
+}
+
+/* What follows `"name":` in a small JSON text, without the quotation mark of a string; NONE: not there.
+ * Writers differ in their white space, and one changes it from day to day. */
+static struct bytes json_member(struct bytes text, struct bytes name)
+{
+	for (; text.len > name.len; text = bytes_from(text, 1)) {
+		if (!bytes_starts(text, name))
+			continue;
+		struct bytes rest = bytes_from(text, name.len);
+		bool colon = false;
+		while (rest.len && (strchr(" \t\r\n", rest.ptr[0]) || (!colon && rest.ptr[0] == ':'))) {
+			colon |= rest.ptr[0] == ':';
+			rest = bytes_from(rest, 1);
+		}
+		if (colon)
+			return bytes_from(rest, rest.len && rest.ptr[0] == '"');
+	}
+	return BYTES_NONE;
+}
+
+static uint64_t rejected_by_json(const struct signal *signal, struct bytes text)
+{
+	struct bytes name = signal == &metrics ? BYTES("\"rejectedDataPoints\"") : BYTES("\"rejectedSpans\"");
+	struct bytes number = json_member(text, name), why = json_member(text, BYTES("\"errorMessage\""));
+	uint64_t rejected = 0;
+	for (size_t i = 0; i < number.len && i < 12 && number.ptr[i] >= '0' && number.ptr[i] <= '9'; i++)
+		rejected = rejected * 10 + (uint64_t)(number.ptr[i] - '0');
+	log_partial(signal, rejected, bytes_until(why, bytes_find(why, '"')));
+	return rejected;
+}
+
 /* Items that the receiver took the request without. */
 static uint64_t rejected_items(const struct signal *signal, struct http_response *response)
 {
 	uint64_t rejected = 0;
 	if (response->gzip)
 		inflate_body(&response->body);
-	if (is_json(signal)) {
-		buffer_byte(&response->body, 0);
-		const char *at = response->body.failed || !response->body.data
-					 ? NULL
-					 : strstr(response->body.data, "\"rejectedSpans\":");
-		if (at)
-			rejected = strtoull(at + 16 + (at[16] == '"'), NULL, 10);
-	} else if (response->body.len) {
-		Otlp__ExportResponse *answer = otlp__export_response__unpack(
-			NULL, response->body.len, (const uint8_t *)response->body.data);
-		if (answer && answer->partial_success) {
-			rejected = answer->partial_success->rejected > 0
-					   ? (uint64_t)answer->partial_success->rejected
-					   : 0;
-			if (rejected || answer->partial_success->error_message[0])
-				log_warn("export", "%s took %s but for %lu: %s", signal->config->url,
-					 signal->what, (unsigned long)rejected,
-					 answer->partial_success->error_message);
-		}
-		if (answer)
-			otlp__export_response__free_unpacked(answer, NULL);
+	if (is_json(signal))
+		return rejected_by_json(signal, buffer_bytes(&response->body));
+	if (response->body.len == 0)
+		return 0;
+	Otlp__ExportResponse *answer =
+		otlp__export_response__unpack(NULL, response->body.len, (const uint8_t *)response->body.data);
+	if (answer && answer->partial_success) {
+		int64_t count = answer->partial_success->rejected;
+		rejected = count > 0 ? (uint64_t)count : 0;
+		log_partial(signal, rejected, bytes_of(answer->partial_success->error_message));
 	}
+	if (answer)
+		otlp__export_response__free_unpacked(answer, NULL);
 	return rejected;
 }
 
@@ -244,10 +281,17 @@ struct attempt_end {
 	bool gave_up; /* time or attempts ran out */
 };
 
+static uint64_t deadline_of(const struct signal *signal)
+{
+	uint32_t whole = signal == &metrics ? config.metric_export_timeout : config.bsp_export_timeout;
+	uint32_t one = signal->config->timeout;
+	return clock_now() + (uint64_t)(one < whole ? one : whole) * 1000000u;
+}
+
 static struct attempt_end send_with_retries(struct signal *signal, struct bytes content,
 					    struct http_response *response)
 {
-	uint64_t deadline = clock_now() + (uint64_t)signal->config->timeout * 1000000u;
+	uint64_t deadline = deadline_of(signal);
 	struct attempt_end end = {HTTP_UNREACHABLE, true};
 
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -264,6 +308,8 @@ static struct attempt_end send_with_retries(struct signal *signal, struct bytes 
 		if (end.result == HTTP_BROKEN || signal == &metrics || (signal->unreachable && !answered))
 			return end;
 		uint64_t wait = wait_ms(attempt, response, answered);
+		if (answered && response->retry_after > 0)
+			signal->not_before = clock_now() + wait * 1000000u;
 		if (clock_now() + wait * 1000000u >= limit || attempt + 1 == ATTEMPTS)
 			return end;
 		count_one(export_retries);
@@ -276,49 +322,63 @@ static struct attempt_end send_with_retries(struct signal *signal, struct bytes 
 	return end;
 }
 
+static enum delivery judge(struct signal *signal, struct attempt_end end, struct http_response *response,
+			   size_t items)
+{
+	bool spans = signal == &traces;
+	if (end.result == HTTP_UNREACHABLE || end.result == HTTP_TIMEOUT ||
+	    (end.gave_up && end.result == HTTP_DONE)) {
+		say_reachable(signal, false, end.result == HTTP_DONE ? response->status : 0);
+		return POSTPONED;
+	}
+	if (end.result == HTTP_BROKEN) {
+		log_warn("export", "%s gave no HTTP answer that could be read", signal->config->url);
+		if (spans)
+			count_add(spans_export_failed, items);
+		return REFUSED;
+	}
+	say_reachable(signal, true, 0);
+	if (response->status >= 200 && response->status < 300) {
+		uint64_t rejected = rejected_items(signal, response);
+		rejected = rejected > items ? items : rejected;
+		if (spans) {
+			count_add(spans_refused, rejected);
+			count_add(spans_exported, items - rejected);
+		}
+		return DELIVERED;
+	}
+	if (spans)
+		count_add(spans_export_failed, items);
+	if (spans || response->status != 404)
+		log_refusal(signal, response);
+	signal->off = !spans;
+	return REFUSED;
+}
+
 static enum delivery deliver(struct signal *signal, size_t items)
 {
 	struct http_response response = {0};
 	struct buffer *content = &body;
 	enum delivery delivery = REFUSED;
-	bool spans = signal == &traces;
 
-	if (signal->config->gzip && compress_body(&body, &packed))
-		content = &packed;
 	if (body.failed || body.len > REQUEST_MAX) {
-		if (spans)
+		if (signal == &traces)
 			count_add(spans_too_large, items);
-		return REFUSED;
-	}
-	struct attempt_end end = send_with_retries(signal, buffer_bytes(content), &response);
-	if (end.result == HTTP_UNREACHABLE || end.result == HTTP_TIMEOUT ||
-	    (end.gave_up && end.result == HTTP_DONE)) {
-		say_reachable(signal, false);
-		delivery = POSTPONED;
-	} else if (end.result == HTTP_BROKEN) {
-		log_warn("export", "%s gave no HTTP answer that could be read", signal->config->url);
-		if (spans)
-			count_add(spans_export_failed, items);
 	} else {
-		say_reachable(signal, true);
-		if (response.status >= 200 && response.status < 300) {
-			uint64_t rejected = rejected_items(signal, &response);
-			rejected = rejected > items ? items : rejected;
-			if (spans) {
-				count_add(spans_refused, rejected);
-				count_add(spans_exported, items - rejected);
-			}
-			delivery = DELIVERED;
-		} else {
-			if (spans)
-				count_add(spans_export_failed, items);
-			if (spans || response.status != 404)
-				log_refusal(signal, &response);
-			signal->off = !spans;
-		}
+		if (signal->config->gzip && compress_body(&body, &packed))
+			content = &packed;
+		struct attempt_end end = send_with_retries(signal, buffer_bytes(content), &response);
+		delivery = judge(signal, end, &response, items);
 	}
 	buffer_free(&response.body);
+	buffer_clear(&body); /* a large one is given back, not kept while idle */
+	buffer_clear(&packed);
 	return delivery;
+}
+
+static bool is_too_early(const struct signal *signal)
+{
+	return clock_now() < signal->not_before && !exporter_ending();
 }
 
 static enum delivery send_spans(const struct batch *batch)
@@ -327,6 +387,8 @@ static enum delivery send_spans(const struct batch *batch)
 		count_add(spans_export_failed, batch->count);
 		return REFUSED;
 	}
+	if (is_too_early(&traces))
+		return POSTPONED;
 	buffer_clear(&body);
 	if (is_json(&traces))
 		otlp_json(&body, batch);
@@ -337,7 +399,7 @@ static enum delivery send_spans(const struct batch *batch)
 
 static enum delivery send_metrics(void)
 {
-	if (!metrics.config->usable || metrics.off)
+	if (!metrics.config->usable || metrics.off || is_too_early(&metrics))
 		return REFUSED;
 	buffer_clear(&body);
 	otlp_metrics(&body, is_json(&metrics));

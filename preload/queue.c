@@ -88,7 +88,9 @@ bool queue_put(enum record_kind kind, const struct bytes *parts, size_t count)
 			memcpy(to, parts[i].ptr, parts[i].len);
 		to += parts[i].len;
 	}
-	atomic_fetch_add_explicit(&records, 1, memory_order_relaxed);
+	/* Sequentially consistent, as is the look at the exporter's state in wake(): either this writer sees
+	 * that it sleeps, or it sees this record before it does. */
+	atomic_fetch_add(&records, 1);
 	publish(position, (uint32_t)length, kind);
 	if (wake)
 		wake();
@@ -97,7 +99,7 @@ bool queue_put(enum record_kind kind, const struct bytes *parts, size_t count)
 
 uint32_t queue_records(void)
 {
-	return atomic_load_explicit(&records, memory_order_relaxed);
+	return atomic_load(&records);
 }
 
 size_t queue_used(void)

@@ -168,7 +168,7 @@ static void test_metrics_carry_every_counter(void **state)
 		if (strcmp(scope->metrics[i]->name, "tagalong.parser.gave_up") == 0)
 			found = scope->metrics[i]->sum->data_points[0]->as_int == 7;
 	}
-	assert_int_equal(points, COUNTER_COUNT + 2);
+	assert_int_equal(points, COUNTER_COUNT + 3);
 	assert_true(found);
 	otlp__metrics_data__free_unpacked(data, NULL);
 	buffer_free(&packed);
