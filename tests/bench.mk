@@ -4,5 +4,10 @@ $(BENCH_BIN): $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -o $@ $<
 
-bench: all $(BENCH_BIN) $(BUILD)/support/sink
+# The queue and the exporter without a program around them: linked with the library's objects.
+$(BUILD)/bench/bench_export: tests/bench/bench_export.c $(BUILD)/libunit.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(BUILD)/libunit.a $(STATIC_LIBS) -ldl -lpthread
+
+bench: all $(BENCH_BIN) $(BUILD)/bench/bench_export $(BUILD)/support/sink
 	@BUILD=$(BUILD) QUICK=$(QUICK) tests/bench/run.sh

@@ -65,6 +65,15 @@ a=$(median <"$work/p.bare") b=$(median <"$work/p.with") c=$(median <"$work/p.off
 row "HTTP/1 server pair, ns of CPU in the request path" "$a" "$b" "$(calc %+.0f "$b - $a")" "<= 400"
 row "  the same, not sampled" "$a" "$c" "$(calc %+.0f "$c - $a")" ""
 row "export, ns of CPU a span (http/protobuf)" 0 "$(median <"$work/p.export")" "" "<= 300"
+exported() { # environment...: the queue and the exporter alone
+	for _ in 1 2 3; do "$build/bench/bench_export" "$endpoint" $((200000 / scale)) "$@" 2>/dev/null >>"$work/e"; done
+	cut -d' ' -f"$column" "$work/e" | median
+	rm "$work/e"
+}
+row "  a span of 440 bytes into the queue, ns" 0 "$(column=1 exported)" "" "<= 60"
+row "  out of it: http/protobuf, ns of CPU" 0 "$(column=2 exported)" "" "<= 300"
+row "  out of it: with gzip" 0 "$(column=2 exported OTEL_EXPORTER_OTLP_COMPRESSION=gzip)" "" ""
+row "  out of it: http/json" 0 "$(column=2 exported OTEL_EXPORTER_OTLP_PROTOCOL=http/json)" "" ""
 if have valgrind; then
 	n=2000
 	count() { awk '/Collected/ {print $4}'; }
