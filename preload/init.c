@@ -162,7 +162,8 @@ static void tagalong_stop(int status, void *arg)
 {
 	int saved = errno;
 	(void)arg;
-	if (running && hook_same_process()) {
+	/* Inert: a filter may forbid even getpid, and there is nothing left to say. */
+	if (running && hooks_live && hook_same_process()) {
 		process_span_end(status & 0xff);
 		exporter_shutdown((int)config.exit_timeout);
 	}
