@@ -11,3 +11,11 @@ $(BUILD)/bench/bench_export: tests/bench/bench_export.c $(BUILD)/libunit.a
 
 bench: all $(BENCH_BIN) $(BUILD)/bench/bench_export $(BUILD)/support/sink
 	@BUILD=$(BUILD) QUICK=$(QUICK) tests/bench/run.sh
+
+# The parser alone, with the project's headers: not part of `make bench`, which compares whole programs.
+$(BUILD)/bench/bench_http1: tests/bench/bench_http1.c $(BUILD)/libunit.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(BUILD)/libunit.a $(STATIC_LIBS) -ldl -lpthread
+.PHONY: bench-http1
+bench-http1: $(BUILD)/bench/bench_http1
+	@$<
