@@ -39,7 +39,7 @@
 #include "preload/attrs.h"
 #include "preload/bytes.h"
 
-#define PROTOCOL_STATE_MAX 384  /* bytes of state a connection has room for */
+#define PROTOCOL_STATE_MAX 384   /* bytes of state a connection has room for */
 #define PROTOCOL_STASH_SIZE 8192 /* bytes of one stash block */
 
 enum protocol_half { HALF_REQUESTS, HALF_RESPONSES };
