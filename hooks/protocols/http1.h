@@ -102,7 +102,6 @@ struct http1_run {
 	bool here;   /* the value's first byte is in this feed */
 	bool requests;
 	struct bytes name;             /* of the field under way, if it came in this feed */
-	uint16_t busy_from, busy_to;   /* the stash as it was before this feed: must stay as it is */
 	uint16_t spare_from, spare_to; /* a record that is needed until the end of this feed only */
 	struct http_message message;
 };

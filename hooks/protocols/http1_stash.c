@@ -1,8 +1,7 @@
 /* http1_stash.c - heads that are cut between two feeds: what is worth keeping lives in the stash.
  *
- * The stash is a row of records, then the unfinished line. The connection may feed a copy of the state ahead
- * and then the original again, and both write here: so nothing that was in use before a feed is overwritten
- * during it, and records only grow behind the used part. */
+ * The stash is a row of records, then the unfinished line. What was stashed may be overwritten as soon as its
+ * head is done: who feeds a copy of the state ahead keeps a copy of the stash as well. */
 #include "hooks/protocols/http1.h"
 
 #define REQUESTS_SHARE 6144 /* both halves may be in the middle of a head at once */
@@ -26,31 +25,12 @@ struct record {
 	bool captured;
 };
 
-static uint16_t region_start(const struct http1_run *run)
-{
-	return run->requests ? 0 : REQUESTS_SHARE;
-}
-
-static uint16_t region_end(const struct http1_run *run)
-{
-	return run->requests ? REQUESTS_SHARE : PROTOCOL_STASH_SIZE;
-}
-
 void http1_stash_begin(struct http1_run *run)
 {
 	struct http1_half *half = run->half;
-	uint16_t start = region_start(run), end = region_end(run);
 
-	if (run->busy_to == 0) {
-		half->from = start;
-		half->limit = end;
-	} else if (end - run->busy_to >= run->busy_from - start) {
-		half->from = run->busy_to;
-		half->limit = end;
-	} else {
-		half->from = start;
-		half->limit = run->busy_from;
-	}
+	half->from = run->requests ? 0 : REQUESTS_SHARE;
+	half->limit = run->requests ? REQUESTS_SHARE : PROTOCOL_STASH_SIZE;
 	half->used = half->from;
 	half->open = 0;
 }
@@ -80,8 +60,6 @@ bool http1_stash_load(struct http1_run *run)
 		return true;
 	if (!block(run))
 		return false;
-	run->busy_from = half->from;
-	run->busy_to = (uint16_t)(half->used + (half->open ? sizeof(struct record) + half->open : 0));
 	while (at < half->used) {
 		struct record record;
 		memcpy(&record, block(run) + at, sizeof(record));
