@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "exporter/metrics.h"
 #include "exporter/ownfds.h"
@@ -46,6 +47,8 @@ static const struct transport *transports[5];
 static size_t transport_count;
 static uint32_t batch_size, half_records;
 static size_t half_bytes;
+static _Atomic bool uncounted; /* libc does not count our thread */
+static _Atomic int thread_id;  /* the kernel's; 0: none */
 static uint64_t metrics_due;
 static bool metrics_wanted;
 
@@ -90,6 +93,28 @@ void exporter_init(void)
 
 static void *run(void *arg);
 
+/* libc ends the process when the last thread it counts ends (main() may leave by pthread_exit). Ours must not be
+ * the one that keeps a program alive for ever, so it is taken out of the count while it lives. A private symbol,
+ * of glibc 2.34 and later: where it is missing nothing is done. */
+static unsigned *thread_count(void)
+{
+	static void *found;
+	return found ? found : hook_resolve(&found, "__nptl_nthreads");
+}
+
+static void stand_aside(void)
+{
+	unsigned *count = thread_count();
+	if (count && __atomic_load_n(count, __ATOMIC_ACQUIRE) >= 2)
+		atomic_store(&uncounted, __atomic_sub_fetch(count, 1, __ATOMIC_ACQ_REL) > 0);
+}
+
+static void count_again(void)
+{
+	if (atomic_exchange(&uncounted, false))
+		__atomic_add_fetch(thread_count(), 1, __ATOMIC_ACQ_REL);
+}
+
 static bool start_thread(void)
 {
 	static void *create;
@@ -111,6 +136,8 @@ static bool start_thread(void)
 		done = ((__typeof__(&pthread_create))create)(&id, &attributes, run, NULL) == 0;
 		pthread_attr_destroy(&attributes);
 	}
+	if (done)
+		stand_aside();
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return done;
 }
@@ -209,6 +236,23 @@ void exporter_shutdown(int timeout_ms)
 	stats_write();
 }
 
+#define RETIRE_MS 1000
+
+void exporter_retire(int timeout_ms)
+{
+	exporter_shutdown(timeout_ms);
+	int id = atomic_load(&thread_id);
+	sys_futex_wake(&state, INT32_MAX);
+	sys_futex_wake(&flush_wanted, INT32_MAX);
+	for (int ms = 0; id && ms < RETIRE_MS; ms++) {
+		static _Atomic uint32_t nothing;
+		if (sys_call(SYS_tgkill, sys_getpid(), (long)id, 0L) < 0)
+			return;
+		struct timespec soon = time_of(clock_now() + 1000000u);
+		sys_futex_wait(&nothing, 0, &soon);
+	}
+}
+
 void exporter_fork_prepare(void)
 {
 	resolve_fork_prepare();
@@ -224,6 +268,8 @@ void exporter_fork_child(void)
 	resolve_fork_child();
 	ownfds_close_all();
 	atomic_store(&state, NONE);
+	atomic_store(&thread_id, 0);
+	atomic_store(&uncounted, false); /* libc began to count anew */
 	atomic_store(&flush_wanted, 0);
 	atomic_store(&flush_done, 0);
 	atomic_store(&ending, false);
@@ -386,6 +432,7 @@ static void *run(void *arg)
 
 	(void)arg;
 	thread_mark_own();
+	atomic_store(&thread_id, (int)sys_gettid());
 	sys_thread_name("tagalong");
 	otlp_start();
 	metrics_start();
@@ -407,5 +454,6 @@ static void *run(void *arg)
 		answer_flushes(ticket);
 	}
 	answer_flushes(atomic_load(&flush_wanted)); /* nobody shall wait for a thread that is gone */
+	count_again();
 	return NULL;
 }

@@ -143,7 +143,7 @@ static bool flush(int timeout_ms)
 static void retire(int timeout_ms)
 {
 	if (running && hook_same_process())
-		exporter_shutdown(timeout_ms);
+		exporter_retire(timeout_ms);
 }
 
 static bool make_tables(void)
