@@ -93,9 +93,9 @@ void exporter_init(void)
 
 static void *run(void *arg);
 
-/* libc ends the process when the last thread it counts ends (main() may leave by pthread_exit). Ours must not be
- * the one that keeps a program alive for ever, so it is taken out of the count while it lives. A private symbol,
- * of glibc 2.34 and later: where it is missing nothing is done. */
+/* libc ends the process when the last thread it counts ends (main() may leave by pthread_exit). Ours must not
+ * be the one that keeps a program alive for ever, so it is taken out of the count while it lives. A private
+ * symbol, of glibc 2.34 and later: where it is missing nothing is done. */
 static unsigned *thread_count(void)
 {
 	static void *found;
