@@ -22,8 +22,9 @@ bool exporter_flush(int timeout_ms);
 /* Flush, then stop taking spans. Once; later calls return. */
 void exporter_shutdown(int timeout_ms);
 
-/* The same, and waits (bounded) until the thread has ended: after this no system call of ours is made. For a host
- * that is about to lock itself in: a thread that is left behind would be killed with the host, or outlive it. */
+/* The same, and waits (bounded) until the thread has ended: after this no system call of ours is made. For a
+ * host that is about to lock itself in: a thread that is left behind would be killed with the host, or
+ * outlive it. */
 void exporter_retire(int timeout_ms);
 
 /* pthread_atfork: the child has no thread and an empty queue; fds of the parent's exporter are closed. */
