@@ -26,7 +26,7 @@ both() {
 	local bare=$?
 	traced rows timeout -k 1 30 "$@" >"$work/with" 2>&1
 	expect "$name: status" "$bare" $?
-	expect "$name: output" "$(cat "$work/bare")" "$(cat "$work/with")"
+	cmp -s "$work/bare" "$work/with" || bad "$name: output" "$(diff "$work/bare" "$work/with" | head -n 20)"
 }
 kinds() { flat "$spans" | jq -r .kind | sort | uniq -c | xargs; }
 no_errors() { expect "$1: no error" "" "$(flat "$spans" | jq -r '.a["error.type"] // empty, (select(.code == 2) | "status")')"; }
