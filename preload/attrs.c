@@ -197,52 +197,41 @@ static inline void close_attribute(struct attrs *attrs, const uint8_t *at)
 	attrs->count++;
 }
 
-static inline bool is_ascii(struct bytes text)
+bool attrs_copy_ascii(uint8_t *to, const char *from, size_t len)
 {
-	uint64_t word, high = 0;
-	size_t i = 0;
-	if (text.len < 8) {
-		for (; i < text.len; i++)
-			high |= (uint8_t)text.ptr[i];
-		return (high & 0x80) == 0;
+	uint64_t a, b, c, d, high = 0;
+	size_t at = 0;
+
+	if (len < 8) {
+		for (; at < len; at++) {
+			to[at] = (uint8_t)from[at];
+			high |= to[at];
+		}
+		return high < 0x80;
 	}
-	for (; i + 8 <= text.len; i += 8) {
-		memcpy(&word, text.ptr + i, 8);
-		high |= word;
+	for (; len - at > 32; at += 16) {
+		memcpy(&a, from + at, 8);
+		memcpy(&b, from + at + 8, 8);
+		memcpy(to + at, &a, 8);
+		memcpy(to + at + 8, &b, 8);
+		high |= a | b;
 	}
-	memcpy(&word, text.ptr + text.len - 8, 8);
-	return ((high | word) & HIGH_BITS) == 0;
+	/* The last 8 to 32 bytes: two pieces from either end, which may overlap. */
+	size_t left = len - at, step = left >= 16 ? 8 : 0;
+	memcpy(&a, from + at, 8);
+	memcpy(&b, from + at + step, 8);
+	memcpy(&c, from + len - 8 - step, 8);
+	memcpy(&d, from + len - 8, 8);
+	memcpy(to + at, &a, 8);
+	memcpy(to + at + step, &b, 8);
+	memcpy(to + len - 8 - step, &c, 8);
+	memcpy(to + len - 8, &d, 8);
+	return ((high | a | b | c | d) & HIGH_BITS) == 0;
 }
 
-/* What most attributes are: so short that every length is one byte, plain ASCII, and with room to spare. */
-static inline bool put_short(struct attrs *attrs, struct bytes key, struct bytes value)
-{
-	if (key.len + value.len > 112 || attrs->cap - attrs->len < 128 ||
-	    value.len > attrs->limits->value_length || attrs->count >= attrs->limits->count ||
-	    !is_ascii(value))
-		return false;
-	uint8_t *at = attrs->buf + attrs->len;
-	at[0] = TAG_ATTRIBUTE;
-	at[1] = (uint8_t)(key.len + value.len + 6);
-	at[2] = TAG_KEY;
-	at[3] = (uint8_t)key.len;
-	copy_short(at + 4, key.ptr, key.len);
-	at += 4 + key.len;
-	at[0] = TAG_VALUE;
-	at[1] = (uint8_t)(value.len + 2);
-	at[2] = TAG_STRING;
-	at[3] = (uint8_t)value.len;
-	copy_short(at + 4, value.ptr, value.len);
-	attrs->len += (uint32_t)(8 + key.len + value.len);
-	attrs->count++;
-	return true;
-}
-
-void attrs_string(struct attrs *attrs, struct bytes key, struct bytes value)
+void attrs_any_string(struct attrs *attrs, struct bytes key, struct bytes value)
 {
 	size_t room;
-	if (put_short(attrs, key, value))
-		return;
 	if (!room_for(attrs, key, 4, &room))
 		return;
 	bool text = utf8_valid(value);
@@ -260,7 +249,7 @@ void attrs_string(struct attrs *attrs, struct bytes key, struct bytes value)
 	close_attribute(attrs, at + len);
 }
 
-void attrs_int(struct attrs *attrs, struct bytes key, int64_t value)
+void attrs_any_int(struct attrs *attrs, struct bytes key, int64_t value)
 {
 	size_t room, size = 1 + varint_size((uint64_t)value);
 	if (!room_for(attrs, key, size, &room))
@@ -335,6 +324,10 @@ void attrs_concat(struct attrs *attrs, struct bytes key, const struct bytes *par
 {
 	size_t room, total = 0, put = 0;
 
+	if (count == 1) {
+		attrs_any_string(attrs, key, parts[0]);
+		return;
+	}
 	if (!room_for(attrs, key, 4, &room))
 		return;
 	room -= 4;

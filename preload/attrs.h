@@ -32,8 +32,72 @@ struct attrs {
 
 void attrs_init(struct attrs *attrs, void *buf, size_t cap, const struct attrs_limits *limits);
 
-void attrs_string(struct attrs *attrs, struct bytes key, struct bytes value);
-void attrs_int(struct attrs *attrs, struct bytes key, int64_t value);
+/* Any string, any number; what the two inline functions below do not take. */
+void attrs_any_string(struct attrs *attrs, struct bytes key, struct bytes value);
+void attrs_any_int(struct attrs *attrs, struct bytes key, int64_t value);
+/* Copies; false: some byte is not ASCII. */
+bool attrs_copy_ascii(uint8_t *to, const char *from, size_t len);
+
+enum { ATTRS_SHORT = 112 }; /* key and value together: every length around them is one byte then */
+
+/* Room for a short attribute with some to spare? */
+static inline bool attrs_roomy(const struct attrs *attrs)
+{
+	return attrs->cap - attrs->len >= ATTRS_SHORT + 16 && attrs->count < attrs->limits->count;
+}
+
+/* The tags and lengths around a key and a value of an AnyValue field `tag` whose content takes `rest` bytes;
+ * returns where the content goes, behind its own length if it has one. */
+static inline __attribute__((always_inline)) uint8_t *attrs_frame(struct attrs *attrs, struct bytes key,
+								  uint8_t tag, size_t rest)
+{
+	uint8_t *at = attrs->buf + attrs->len;
+	at[0] = 0x4a; /* Span.attributes */
+	at[1] = (uint8_t)(key.len + rest + 5);
+	at[2] = 0x0a; /* KeyValue.key */
+	at[3] = (uint8_t)key.len;
+	memcpy(at + 4, key.ptr, key.len);
+	at += 4 + key.len;
+	at[0] = 0x12; /* KeyValue.value */
+	at[1] = (uint8_t)(rest + 1);
+	at[2] = tag;
+	return at + 3;
+}
+
+/* Inline, so that the key of a short ASCII value, which is what nearly all are, is a few constant stores. */
+static inline __attribute__((always_inline)) void attrs_string(struct attrs *attrs, struct bytes key,
+							       struct bytes value)
+{
+	if (__builtin_constant_p(key.len) && key.len + value.len <= ATTRS_SHORT &&
+	    value.len <= attrs->limits->value_length && attrs_roomy(attrs)) {
+		uint8_t *at = attrs_frame(attrs, key, 0x0a, 1 + value.len);
+		*at++ = (uint8_t)value.len;
+		if (attrs_copy_ascii(at, value.ptr, value.len)) {
+			attrs->len += (uint32_t)(8 + key.len + value.len);
+			attrs->count++;
+			return;
+		}
+	}
+	attrs_any_string(attrs, key, value);
+}
+
+static inline __attribute__((always_inline)) void attrs_int(struct attrs *attrs, struct bytes key,
+							    int64_t value)
+{
+	if (__builtin_constant_p(key.len) && key.len <= ATTRS_SHORT - 8 && value >= 0 && value < 1 << 21 &&
+	    attrs_roomy(attrs)) {
+		size_t size = 1u + (value >= 1 << 7) + (value >= 1 << 14);
+		uint8_t *at = attrs_frame(attrs, key, 0x18, size);
+		at[0] = (uint8_t)(value | (size > 1 ? 0x80 : 0));
+		at[1] = (uint8_t)((uint8_t)(value >> 7 & 0x7f) | (size > 2 ? 0x80 : 0));
+		at[2] = (uint8_t)(value >> 14);
+		attrs->len += (uint32_t)(7 + key.len + size);
+		attrs->count++;
+		return;
+	}
+	attrs_any_int(attrs, key, value);
+}
+
 void attrs_double(struct attrs *attrs, struct bytes key, double value);
 void attrs_bool(struct attrs *attrs, struct bytes key, bool value);
 

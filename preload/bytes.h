@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct bytes {
@@ -39,6 +40,44 @@ static inline bool bytes_equal_nocase(struct bytes a, struct bytes b)
 		return false;
 	for (size_t i = 0; i < a.len; i++)
 		if (bytes_lower(a.ptr[i]) != bytes_lower(b.ptr[i]))
+			return false;
+	return true;
+}
+
+/* A name or a list item, in any case, against a lower-case literal of letters, digits and dashes. Setting bit
+ * 5 maps upper case to lower; what else it maps onto those is a control, which no field line holds, or '@'
+ * and
+ * '[' to '_', which become '`' and '{' to DEL and so equal no literal of ours. */
+static inline __attribute__((always_inline)) bool bytes_is(struct bytes text, struct bytes lower)
+{
+	const uint64_t fold = 0x2020202020202020u;
+	uint64_t a, b;
+	uint32_t c, d;
+
+	if (text.len != lower.len)
+		return false;
+	if (lower.len >= 8) { /* the last piece overlaps the one before */
+		for (size_t i = 0; i + 8 < lower.len; i += 8) {
+			memcpy(&a, text.ptr + i, 8);
+			memcpy(&b, lower.ptr + i, 8);
+			if ((a | fold) != b)
+				return false;
+		}
+		memcpy(&a, text.ptr + lower.len - 8, 8);
+		memcpy(&b, lower.ptr + lower.len - 8, 8);
+		return (a | fold) == b;
+	}
+	if (lower.len >= 4) {
+		memcpy(&c, text.ptr, 4);
+		memcpy(&d, lower.ptr, 4);
+		if ((c | (uint32_t)fold) != d)
+			return false;
+		memcpy(&c, text.ptr + lower.len - 4, 4);
+		memcpy(&d, lower.ptr + lower.len - 4, 4);
+		return (c | (uint32_t)fold) == d;
+	}
+	for (size_t i = 0; i < lower.len; i++)
+		if ((text.ptr[i] | 0x20) != lower.ptr[i])
 			return false;
 	return true;
 }

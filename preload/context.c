@@ -8,8 +8,9 @@
 static enum context_format order[8] = {FORMAT_TRACECONTEXT, FORMAT_BAGGAGE};
 static uint32_t format_mask = FORMAT_TRACECONTEXT | FORMAT_BAGGAGE;
 static uint32_t field_mask = BIT(FIELD_TRACEPARENT) | BIT(FIELD_TRACESTATE) | BIT(FIELD_BAGGAGE);
-/* First letters of the names in field_mask, bit 0 for 'a': most headers of a request are none of them. */
-static uint32_t letter_mask = BIT('t' - 'a') | BIT('b' - 'a');
+/* [letter]: bit n, a name in field_mask has n bytes; bit 31, 31 or more. Most headers of a request are none.
+ */
+static uint32_t lengths[26] = {['t' - 'a'] = BIT(11) | BIT(10), ['b' - 'a'] = BIT(7)};
 
 struct name {
 	const char *text;
@@ -50,7 +51,8 @@ void context_configure(const enum context_format *formats)
 {
 	size_t count = 0;
 
-	format_mask = field_mask = letter_mask = 0;
+	format_mask = field_mask = 0;
+	memset(lengths, 0, sizeof(lengths));
 	for (; *formats && count < sizeof(order) / sizeof(order[0]) - 1; formats++) {
 		if (format_mask & *formats)
 			continue;
@@ -62,7 +64,7 @@ void context_configure(const enum context_format *formats)
 		if (!(name->formats & format_mask))
 			continue;
 		field_mask |= BIT(name->field);
-		letter_mask |= BIT(name->text[0] - 'a');
+		lengths[name->text[0] - 'a'] |= name->prefix ? ~(BIT(name->len + 1) - 1) : BIT(name->len);
 	}
 }
 
@@ -75,13 +77,10 @@ static bool matches(const struct name *name, struct bytes text)
 {
 	if (name->prefix ? text.len <= name->len : text.len != name->len)
 		return false;
-	for (size_t i = 0; i < name->len; i++)
-		if (bytes_lower(text.ptr[i]) != name->text[i])
-			return false;
-	return true;
+	return bytes_is(bytes_until(text, name->len), (struct bytes){name->text, name->len});
 }
 
-__attribute__((noinline)) static uint32_t find_field(struct bytes text, char first)
+static uint32_t find_field(struct bytes text, char first)
 {
 	for (const struct name *name = names; name->len; name++)
 		if (name->text[0] == first && (field_mask & BIT(name->field)) && matches(name, text))
@@ -94,7 +93,7 @@ uint32_t context_field(struct bytes name)
 	if (name.len < 2)
 		return FIELD_NONE;
 	unsigned letter = ((unsigned char)name.ptr[0] | 0x20u) - 'a';
-	if (letter >= 26 || !(letter_mask & BIT(letter)))
+	if (letter >= 26 || !(lengths[letter] & BIT(name.len < 31 ? name.len : 31)))
 		return FIELD_NONE;
 	return find_field(name, (char)('a' + letter));
 }
@@ -112,7 +111,7 @@ uint32_t context_field_env(struct bytes text)
 	if (text.len < 2)
 		return FIELD_NONE;
 	unsigned letter = (unsigned char)text.ptr[0] - 'A';
-	if (letter >= 26 || !(letter_mask & BIT(letter)))
+	if (letter >= 26 || !(lengths[letter] & BIT(text.len < 31 ? text.len : 31)))
 		return FIELD_NONE;
 	for (const struct name *name = names; name->len; name++) {
 		size_t i = 0;
@@ -317,9 +316,7 @@ size_t context_inject_lines(const struct context *context, uint32_t present, cha
 	return (size_t)(room.at - out);
 }
 
-/* traceparent, tracestate; baggage, b3; x-b3-*, x-amzn-*; uber*; jaeger-baggage; ot-*. */
-uint32_t context_field_letters(void)
+const uint32_t *context_field_lengths(void)
 {
-	return 1u << ('t' - 'a') | 1u << ('b' - 'a') | 1u << ('x' - 'a') | 1u << ('u' - 'a') |
-	       1u << ('j' - 'a') | 1u << ('o' - 'a');
+	return lengths;
 }

@@ -67,8 +67,8 @@ uint32_t context_formats(void); /* mask */
 /* The number of a header, compared without case, 0 if no configured format reads it. Fast reject for
  * anything else. */
 uint32_t context_field(struct bytes name);
-/* Letters (bit 0: 'a') that the names of all the fields begin with. */
-uint32_t context_field_letters(void);
+/* [26 letters]: bit n, a field that begins with that letter has n letters (31: or more). Static. */
+const uint32_t *context_field_lengths(void);
 /* The same for an environment variable's name, in its normalised form (TRACEPARENT, X_B3_TRACEID). */
 uint32_t context_field_env(struct bytes name);
 /* A field's name as an environment variable's (otel.md 4.7), with a NUL. Its length; 0: cap is too small. */

@@ -18,7 +18,7 @@ static const uint8_t digit_values[256] = {
 	['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
 };
 
-bool hex_decode(uint8_t *out, const char *digits, size_t count)
+static bool decode_each(uint8_t *out, const char *digits, size_t count)
 {
 	unsigned bad = 0;
 
@@ -32,13 +32,47 @@ bool hex_decode(uint8_t *out, const char *digits, size_t count)
 	return bad < 16;
 }
 
-static bool any_bit(const uint8_t *id, size_t size)
-{
-	unsigned bits = 0;
+#if defined(__SSE2__)
+#include <emmintrin.h>
 
-	for (size_t i = 0; i < size; i++)
-		bits |= id[i];
-	return bits != 0;
+/* Sixteen digits at once. */
+static inline bool decode_eight(uint8_t *out, const char *digits)
+{
+	__m128i text = _mm_loadu_si128((const __m128i *)(const void *)digits);
+	__m128i number = _mm_and_si128(_mm_cmpgt_epi8(text, _mm_set1_epi8('0' - 1)),
+				       _mm_cmplt_epi8(text, _mm_set1_epi8('9' + 1)));
+	__m128i letter = _mm_and_si128(_mm_cmpgt_epi8(text, _mm_set1_epi8('a' - 1)),
+				       _mm_cmplt_epi8(text, _mm_set1_epi8('f' + 1)));
+	/* 'a' & 15 is 1. */
+	__m128i value =
+		_mm_add_epi8(_mm_and_si128(text, _mm_set1_epi8(15)), _mm_and_si128(letter, _mm_set1_epi8(9)));
+	__m128i high = _mm_slli_epi16(_mm_and_si128(value, _mm_set1_epi16(0xff)), 4);
+	__m128i pairs = _mm_or_si128(high, _mm_srli_epi16(value, 8));
+	_mm_storel_epi64((__m128i *)(void *)out, _mm_packus_epi16(pairs, pairs));
+	return _mm_movemask_epi8(_mm_or_si128(number, letter)) == 0xffff;
+}
+#else
+static inline bool decode_eight(uint8_t *out, const char *digits)
+{
+	return decode_each(out, digits, 8);
+}
+#endif
+
+bool hex_decode(uint8_t *out, const char *digits, size_t count)
+{
+	bool good = true;
+
+	for (; count >= 8; count -= 8, out += 8, digits += 16)
+		good &= decode_eight(out, digits);
+	return decode_each(out, digits, count) && good;
+}
+
+static inline bool any_bit(const uint8_t *id, size_t size)
+{
+	uint64_t words[2] = {0, 0};
+
+	memcpy(words, id, size);
+	return (words[0] | words[1]) != 0;
 }
 
 bool trace_id_decode(struct bytes digits, uint8_t out[16])

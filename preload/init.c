@@ -87,12 +87,13 @@ static void set_protocols(void)
 {
 	protocol_settings = (struct protocol_settings){
 		.carrier = context_field,
-		.carrier_letters = context_field_letters(),
+		.carrier_lengths = context_field_lengths(),
 		.known_methods = config.known_method_list,
 		.capture_request = {config.capture_list[0][0], config.capture_list[1][0]},
 		.capture_response = {config.capture_list[0][1], config.capture_list[1][1]},
 		.redacted_query_keys = config.redact_key_list,
 	};
+	protocol_settings_done();
 }
 
 static void fork_prepare(void)

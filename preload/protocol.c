@@ -32,3 +32,26 @@ struct protocol_settings protocol_settings = {
 	.capture_response = {nothing, nothing},
 	.redacted_query_keys = standard_redacted,
 };
+
+static void want(enum protocol_half half, const struct bytes *list)
+{
+	for (; list && list->ptr; list++)
+		if (list->len) {
+			protocol_settings.wanted[half][protocol_letter(*list)] |= protocol_length_bit(*list);
+			protocol_settings.capturing = true;
+		}
+}
+
+void protocol_settings_done(void)
+{
+	const uint32_t *carriers = protocol_settings.carrier_lengths;
+
+	protocol_settings.capturing = false;
+	memset(protocol_settings.wanted, 0, sizeof(protocol_settings.wanted));
+	for (int i = 0; carriers && i < 26; i++)
+		protocol_settings.wanted[HALF_REQUESTS][i] = carriers[i];
+	for (int side = 0; side < 2; side++) {
+		want(HALF_REQUESTS, protocol_settings.capture_request[side]);
+		want(HALF_RESPONSES, protocol_settings.capture_response[side]);
+	}
+}

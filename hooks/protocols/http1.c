@@ -1,5 +1,6 @@
 /* http1.c - HTTP/1.0 and 1.1, followed from the first byte of a connection. Rules: RFC 9112. */
 #include "hooks/protocols/http1.h"
+#include "hooks/protocols/http1_scan.h"
 
 extern const struct protocol protocol_http1;
 
@@ -295,7 +296,7 @@ static void chunk_size(struct http1_run *run)
 
 static void chunk_extension(struct http1_run *run)
 {
-	size_t at = http1_control(run->in, run->at);
+	size_t at = scan_control(run->in, run->at);
 	if (!chunk_line_fits(run, at - run->at) || at == run->in.len)
 		return;
 	if (run->in.ptr[at] != '\r') {

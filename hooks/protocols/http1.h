@@ -1,7 +1,8 @@
 /* http1.h - what the files of the HTTP/1 parser share with each other and nobody else.
  *
  * http1.c        feeding, bodies, beginnings and ends
- * http1_head.c   request line, status line, field lines
+ * http1_whole.c  lines that stand whole in one feed: nearly all
+ * http1_head.c   request line, status line, field lines, cut anywhere
  * http1_field.c  what a field means for framing, and which ones are kept
  * http1_stash.c  heads that are cut between two feeds */
 #ifndef TAGALONG_HTTP1_H
@@ -118,18 +119,34 @@ uint32_t http1_exchange(const struct http1_run *run);
 
 void http1_set_kind(struct http1_state *state, enum http1_kind kind); /* of the newest request */
 
+/* http1_whole.c: whole lines. The first two answer false, and the last one comes back, with nothing taken of
+ * a line that is for http1_head.c. */
+bool http1_whole_request_line(struct http1_run *run);
+bool http1_whole_status_line(struct http1_run *run);
+void http1_whole_fields(struct http1_run *run);
+
 /* http1_head.c */
-extern const uint8_t http1_token[256];
 void http1_start_line(struct http1_run *run);
+void http1_line_done(struct http1_half *half);  /* the start line */
+void http1_status_known(struct http1_run *run); /* half->status: is it the beginning of a response? */
 void http1_field_start(struct http1_run *run);
 void http1_name(struct http1_run *run);
 void http1_value(struct http1_run *run);
 void http1_dull(struct http1_run *run);
 void http1_blank(struct http1_run *run);
-/* The first NUL, CR or LF at or behind `at`, or in.len. */
-size_t http1_control(struct bytes in, size_t at);
+void http1_field_event(struct http1_run *run, struct bytes name, struct bytes value, size_t offset,
+		       bool whole);
 
 /* http1_field.c */
+extern const uint32_t
+	http1_lengths[2][27]; /* [half][letter]: bit n, a name of n letters may be a field we know */
+/* May this field be wanted by anybody? No is certain. */
+static inline bool http1_wanted(enum protocol_half half, struct bytes name)
+{
+	unsigned letter = protocol_letter(name);
+	return (http1_lengths[half][letter] | protocol_settings.wanted[half][letter]) &
+	       protocol_length_bit(name);
+}
 void http1_classify(struct http1_run *run, struct bytes name);
 /* A framing field's value; what is wrong with it shows in half->broken. */
 void http1_framing(struct http1_half *half, enum http1_field field, struct bytes value);

@@ -1,68 +1,49 @@
 /* http1_field.c - fields that decide where a message ends, and those that are kept for the span. */
 #include "hooks/protocols/http1.h"
+#include "hooks/protocols/http1_scan.h"
 
-/* A name or a list item against a lower-case literal of letters and dashes. Setting bit 5 maps upper case to
- * lower; what else it maps onto letters and dashes is no token character and no visible ASCII, except that
- * '@' and '[' to '_' would become '`' and '{' to DEL, which no literal of ours holds, and CR the dash, which
- * no line holds. */
-static bool is(struct bytes name, struct bytes lower)
-{
-	const uint64_t fold = 0x2020202020202020u;
-	uint64_t a, b;
-	if (name.len != lower.len)
-		return false;
-	size_t i = 0;
-	for (; i + 8 <= name.len; i += 8) {
-		memcpy(&a, name.ptr + i, 8);
-		memcpy(&b, lower.ptr + i, 8);
-		if ((a | fold) != b)
-			return false;
-	}
-	for (; i < name.len; i++)
-		if ((name.ptr[i] | 0x20) != lower.ptr[i])
-			return false;
-	return true;
-}
+#define AT(letter) [(letter) - 'a']
+
+const uint32_t http1_lengths[2][27] = {
+	[HALF_REQUESTS] = {AT('c') = 1u << 10 | 1u << 14, AT('f') = 1u << 9, AT('h') = 1u << 4,
+			   AT('t') = 1u << 17, AT('u') = 1u << 7 | 1u << 10,
+			   AT('x') = 1u << 15 | 1u << 16 | 1u << 17},
+	[HALF_RESPONSES] = {AT('c') = 1u << 10 | 1u << 14, AT('l') = 1u << 8, AT('t') = 1u << 17,
+			    AT('u') = 1u << 7},
+};
 
 /* One comparison at most for nearly every name. */
 static inline enum http1_field known_field(struct bytes name, bool requests)
 {
-	/* Bit n: names of n letters that begin like this one may be ours; most names end here. */
-	static const uint32_t lengths[26] = {
-		['c' - 'a'] = 1u << 10 | 1u << 14,
-		['f' - 'a'] = 1u << 9,
-		['h' - 'a'] = 1u << 4,
-		['l' - 'a'] = 1u << 8,
-		['t' - 'a'] = 1u << 17,
-		['u' - 'a'] = 1u << 7 | 1u << 10,
-		['x' - 'a'] = 1u << 15 | 1u << 16 | 1u << 17,
-	};
-	unsigned first = (unsigned)((uint8_t)name.ptr[0] | 0x20) - 'a';
-	if (first >= 26 || name.len > 17 || !(lengths[first] >> name.len & 1))
+	enum protocol_half half = requests ? HALF_REQUESTS : HALF_RESPONSES;
+	if (!(http1_lengths[half][protocol_letter(name)] & protocol_length_bit(name)))
 		return HTTP1_OTHER;
 	switch (name.len) {
 	case 4:
-		return requests && is(name, BYTES("host")) ? HTTP1_HOST : HTTP1_OTHER;
+		return requests && bytes_is(name, BYTES("host")) ? HTTP1_HOST : HTTP1_OTHER;
 	case 7:
-		return is(name, BYTES("upgrade")) ? HTTP1_UPGRADE : HTTP1_OTHER;
+		return bytes_is(name, BYTES("upgrade")) ? HTTP1_UPGRADE : HTTP1_OTHER;
 	case 8:
-		return !requests && is(name, BYTES("location")) ? HTTP1_LOCATION : HTTP1_OTHER;
+		return !requests && bytes_is(name, BYTES("location")) ? HTTP1_LOCATION : HTTP1_OTHER;
 	case 9:
-		return requests && is(name, BYTES("forwarded")) ? HTTP1_FORWARDED : HTTP1_OTHER;
+		return requests && bytes_is(name, BYTES("forwarded")) ? HTTP1_FORWARDED : HTTP1_OTHER;
 	case 10:
-		if (is(name, BYTES("connection")))
+		if (bytes_is(name, BYTES("connection")))
 			return HTTP1_CONNECTION;
-		return requests && is(name, BYTES("user-agent")) ? HTTP1_USER_AGENT : HTTP1_OTHER;
+		return requests && bytes_is(name, BYTES("user-agent")) ? HTTP1_USER_AGENT : HTTP1_OTHER;
 	case 14:
-		return is(name, BYTES("content-length")) ? HTTP1_CONTENT_LENGTH : HTTP1_OTHER;
+		return bytes_is(name, BYTES("content-length")) ? HTTP1_CONTENT_LENGTH : HTTP1_OTHER;
 	case 15:
-		return requests && is(name, BYTES("x-forwarded-for")) ? HTTP1_FORWARDED_FOR : HTTP1_OTHER;
+		return requests && bytes_is(name, BYTES("x-forwarded-for")) ? HTTP1_FORWARDED_FOR
+									    : HTTP1_OTHER;
 	case 16:
-		return requests && is(name, BYTES("x-forwarded-host")) ? HTTP1_FORWARDED_HOST : HTTP1_OTHER;
+		return requests && bytes_is(name, BYTES("x-forwarded-host")) ? HTTP1_FORWARDED_HOST
+									     : HTTP1_OTHER;
 	case 17:
-		if (is(name, BYTES("transfer-encoding")))
+		if (bytes_is(name, BYTES("transfer-encoding")))
 			return HTTP1_TRANSFER_ENCODING;
-		return requests && is(name, BYTES("x-forwarded-proto")) ? HTTP1_FORWARDED_PROTO : HTTP1_OTHER;
+		return requests && bytes_is(name, BYTES("x-forwarded-proto")) ? HTTP1_FORWARDED_PROTO
+									      : HTTP1_OTHER;
 	default:
 		return HTTP1_OTHER;
 	}
@@ -83,14 +64,9 @@ void http1_classify(struct http1_run *run, struct bytes name)
 		run->requests ? protocol_settings.capture_request : protocol_settings.capture_response;
 
 	half->field = (uint8_t)known_field(name, run->requests);
-	half->captured = listed(lists[SIDE_SERVER], name) || listed(lists[SIDE_CLIENT], name);
-	half->carrier = 0;
-	if (run->requests && half->field == HTTP1_OTHER) {
-		unsigned letter = (unsigned)((uint8_t)name.ptr[0] | 0x20) - 'a';
-		uint32_t letters = protocol_settings.carrier_letters;
-		if (!letters || (letter < 26 && (letters >> letter & 1)))
-			half->carrier = protocol_settings.carrier(name);
-	}
+	half->captured = protocol_settings.capturing &&
+			 (listed(lists[SIDE_SERVER], name) || listed(lists[SIDE_CLIENT], name));
+	half->carrier = run->requests && half->field == HTTP1_OTHER ? protocol_settings.carrier(name) : 0;
 }
 
 static void keep_first(struct bytes *slot, struct bytes value)
@@ -175,7 +151,7 @@ static void transfer_encoding(struct http1_half *half, struct bytes list)
 		for (size_t i = 0; i < coding.len; i++)
 			if (!http1_token[(uint8_t)coding.ptr[i]])
 				half->broken = true;
-		half->chunked = is(coding, BYTES("chunked"));
+		half->chunked = bytes_is(coding, BYTES("chunked"));
 		if (half->chunked && (half->chunked_before || coding.len != item.len))
 			half->broken = true;
 		half->chunked_before |= half->chunked;
@@ -197,9 +173,13 @@ void http1_framing(struct http1_half *half, enum http1_field field, struct bytes
 		half->upgrade |= value.len > 0;
 		break;
 	default:
+		if (bytes_is(value, BYTES("keep-alive"))) { /* what it nearly always says */
+			half->keep = true;
+			break;
+		}
 		while (bytes_next(&value, ',', &item)) {
-			half->close |= is(item, BYTES("close"));
-			half->keep |= is(item, BYTES("keep-alive"));
+			half->close |= bytes_is(item, BYTES("close"));
+			half->keep |= bytes_is(item, BYTES("keep-alive"));
 		}
 		break;
 	}

@@ -1,5 +1,6 @@
 /* http1_head.c - start lines and field lines, from wherever the last feed left off. */
 #include "hooks/protocols/http1.h"
+#include "hooks/protocols/http1_scan.h"
 
 #define ROW(a, b, c, d, e, f, g, h) a, b, c, d, e, f, g, h
 #define NONE8 ROW(0, 0, 0, 0, 0, 0, 0, 0)
@@ -25,128 +26,6 @@ const uint8_t http1_token[256] = {
 	ROW(1, 1, 1, 0, 1, 0, 1, 0), /* ` to DEL */
 };
 
-#define ONES 0x0101010101010101u
-
-/* The lowest set bit names the first byte below `n` (n <= 128) exactly; higher ones may be false. */
-static inline uint64_t bytes_below(uint64_t word, uint8_t n)
-{
-	return (word - ONES * n) & ~word & (ONES * 0x80);
-}
-
-static inline size_t first_byte(uint64_t mask)
-{
-	return (size_t)__builtin_ctzll(mask) / 8;
-}
-
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define WORDWISE 1
-#else
-#define WORDWISE 0
-#endif
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-
-/* 16 bytes at a time; a mask of those that are NUL, LF or CR. */
-static inline size_t skip_plain(struct bytes in, size_t at)
-{
-	const __m128i cr = _mm_set1_epi8('\r'), lf = _mm_set1_epi8('\n'), nul = _mm_setzero_si128();
-	while (in.len - at >= 16) {
-		__m128i word = _mm_loadu_si128((const __m128i *)(const void *)(in.ptr + at));
-		__m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(word, cr), _mm_cmpeq_epi8(word, lf)),
-					   _mm_cmpeq_epi8(word, nul));
-		int mask = _mm_movemask_epi8(hit);
-		if (mask)
-			return at + (size_t)__builtin_ctz((unsigned)mask);
-		at += 16;
-	}
-	return at;
-}
-
-/* Past letters, digits and dashes: nearly every name's characters. What stops it is for the table to judge.
- */
-static inline size_t skip_usual(struct bytes in, size_t at)
-{
-	const __m128i fold = _mm_set1_epi8(0x20), dash = _mm_set1_epi8('-');
-	const __m128i below_a = _mm_set1_epi8('a' - 1), above_z = _mm_set1_epi8('z' + 1);
-	const __m128i below_0 = _mm_set1_epi8('0' - 1), above_9 = _mm_set1_epi8('9' + 1);
-	while (in.len - at >= 16) {
-		__m128i word = _mm_loadu_si128((const __m128i *)(const void *)(in.ptr + at));
-		__m128i low = _mm_or_si128(word, fold);
-		__m128i letter = _mm_and_si128(_mm_cmpgt_epi8(low, below_a), _mm_cmplt_epi8(low, above_z));
-		__m128i digit = _mm_and_si128(_mm_cmpgt_epi8(word, below_0), _mm_cmplt_epi8(word, above_9));
-		__m128i good = _mm_or_si128(_mm_or_si128(letter, digit), _mm_cmpeq_epi8(word, dash));
-		unsigned mask = (unsigned)_mm_movemask_epi8(good) ^ 0xffffu;
-		if (mask)
-			return at + (size_t)__builtin_ctz(mask);
-		at += 16;
-	}
-	return at;
-}
-#else
-static inline size_t skip_usual(struct bytes in, size_t at)
-{
-	(void)in;
-	return at;
-}
-
-static inline size_t skip_plain(struct bytes in, size_t at)
-{
-	(void)in;
-	return at;
-}
-#endif
-
-size_t http1_control(struct bytes in, size_t at)
-{
-	at = skip_plain(in, at);
-	if (at < in.len && (in.ptr[at] == '\r' || in.ptr[at] == '\n'))
-		return at;
-	while (at < in.len) {
-		uint64_t word;
-		while (WORDWISE && in.len - at >= 8) {
-			memcpy(&word, in.ptr + at, 8);
-			uint64_t found = bytes_below(word, '\r' + 1);
-			if (found) {
-				at += first_byte(found);
-				break;
-			}
-			at += 8;
-		}
-		if (at == in.len)
-			break;
-		char c = in.ptr[at];
-		if (c == '\n' || c == '\r' || c == '\0')
-			break;
-		at++;
-	}
-	return at;
-}
-
-/* The first byte that cannot be in a request target: a space, a control, DEL. */
-static size_t target_end(struct bytes in, size_t at)
-{
-	while (at < in.len) {
-		uint64_t word;
-		while (WORDWISE && in.len - at >= 8) {
-			memcpy(&word, in.ptr + at, 8);
-			uint64_t found = bytes_below(word, ' ' + 1) | bytes_below(word ^ (ONES * 0x7f), 1);
-			if (found) {
-				at += first_byte(found);
-				break;
-			}
-			at += 8;
-		}
-		if (at == in.len)
-			break;
-		uint8_t c = (uint8_t)in.ptr[at];
-		if (c <= ' ' || c == 0x7f)
-			break;
-		at++;
-	}
-	return at;
-}
-
 /* Runs to the end of the line. True when its LF was taken; `stop` is where the text in this feed ends. */
 static bool to_line_end(struct http1_run *run)
 {
@@ -161,7 +40,7 @@ static bool to_line_end(struct http1_run *run)
 		http1_malformed(run);
 		return false;
 	}
-	size_t at = http1_control(run->in, run->at);
+	size_t at = scan_control(run->in, run->at);
 	run->stop = at;
 	if (at < run->in.len && p[at] == '\r') {
 		at++;
@@ -224,9 +103,8 @@ static bool version(struct http1_run *run)
 	return half->left == 8;
 }
 
-static void line_done(struct http1_run *run)
+void http1_line_done(struct http1_half *half)
 {
-	struct http1_half *half = run->half;
 	half->phase = PHASE_FIELD;
 	half->left = 0;
 	half->dull = false;
@@ -262,7 +140,7 @@ static void request_line(struct http1_run *run)
 	if (half->step == STEP_METHOD)
 		method(run);
 	if (half->step == STEP_TARGET && run->at < run->in.len && !run->state->opaque) {
-		size_t end = target_end(run->in, run->at);
+		size_t end = scan_target(run->in, run->at);
 		half->begun |= end > run->at;
 		if (!http1_consume(run, end - run->at) || end == run->in.len)
 			return;
@@ -290,7 +168,7 @@ static void request_line(struct http1_run *run)
 		}
 		if (to_line_end(run)) {
 			run->state->proven = true;
-			line_done(run);
+			http1_line_done(run->half);
 		}
 	}
 }
@@ -317,7 +195,7 @@ static bool status_code(struct http1_run *run)
 	return half->left == 12;
 }
 
-static void status_known(struct http1_run *run)
+void http1_status_known(struct http1_run *run)
 {
 	struct http1_half *half = run->half;
 	struct http1_state *state = run->state;
@@ -345,7 +223,7 @@ static void status_line(struct http1_run *run)
 	if (half->step < STEP_LINE_END) {
 		if (run->at == run->in.len || !status_code(run))
 			return;
-		status_known(run);
+		http1_status_known(run);
 	}
 	if (run->at == run->in.len || run->state->opaque || half->phase != PHASE_LINE)
 		return;
@@ -358,15 +236,20 @@ static void status_line(struct http1_run *run)
 		half->left++;
 	}
 	if (to_line_end(run))
-		line_done(run);
+		http1_line_done(run->half);
 }
 
 void http1_start_line(struct http1_run *run)
 {
-	if (run->requests)
-		request_line(run);
-	else
+	const struct http1_half *half = run->half;
+	bool fresh = half->step == STEP_METHOD && half->name_len == 0 && half->left == 0;
+
+	if (run->requests) {
+		if (!fresh || !http1_whole_request_line(run))
+			request_line(run);
+	} else if (!fresh || !http1_whole_status_line(run)) {
 		status_line(run);
+	}
 }
 
 /* --- field lines --------------------------------------------------------------------------------------- */
@@ -405,8 +288,8 @@ void http1_blank(struct http1_run *run)
 		http1_head_done(run);
 }
 
-static void field_event(struct http1_run *run, struct bytes name, struct bytes value, size_t offset,
-			bool whole)
+void http1_field_event(struct http1_run *run, struct bytes name, struct bytes value, size_t offset,
+		       bool whole)
 {
 	struct protocol_event event = {
 		.type = EVENT_FIELD,
@@ -420,47 +303,12 @@ static void field_event(struct http1_run *run, struct bytes name, struct bytes v
 	run->sink->event(run->sink, &event);
 }
 
-/* What nearly every line is: all here, and ended by CR LF. Taken in one go; the same in effect as the steps
- * below, to which everything else is left. False: nothing was taken. */
-static bool whole_line(struct http1_run *run)
-{
-	struct http1_half *half = run->half;
-	const char *text = run->in.ptr;
-	size_t from = run->at, at = skip_usual(run->in, from);
-
-	while (at < run->in.len && http1_token[(uint8_t)text[at]])
-		at++;
-	if (at == from || at == run->in.len || text[at] != ':' || half->trailer)
-		return false;
-	size_t end = http1_control(run->in, at + 1);
-	if (run->in.len - end < 2 || text[end] != '\r' || text[end + 1] != '\n' || end - from > UINT16_MAX)
-		return false;
-
-	struct bytes name = {text + from, at - from}, value = {text + at + 1, end - at - 1};
-	half->open = 0;
-	half->overflow = false;
-	half->name_len = (uint16_t)name.len;
-	if (!http1_consume(run, end + 2 - from))
-		return true;
-	http1_classify(run, name);
-	half->dull = half->field == HTTP1_OTHER && !half->captured && !half->carrier;
-	if (half->dull)
-		return true;
-	value = bytes_trim(value);
-	if (half->field >= HTTP1_CONTENT_LENGTH && half->field <= HTTP1_UPGRADE)
-		http1_framing(half, half->field, value);
-	http1_keep(&run->message, half->field, half->captured, name, value);
-	if (half->carrier)
-		field_event(run, name, value, value.len ? (size_t)(value.ptr - text) : end, true);
-	return true;
-}
-
 void http1_field_start(struct http1_run *run)
 {
 	struct http1_half *half = run->half;
 
-	while (run->at < run->in.len && !run->state->opaque && whole_line(run))
-		;
+	if (!half->trailer)
+		http1_whole_fields(run);
 	if (run->at == run->in.len || run->state->opaque)
 		return;
 	char c = run->in.ptr[run->at];
@@ -567,11 +415,11 @@ static void field_done(struct http1_run *run)
 		told = BYTES_NONE; /* a list that is cut says something else */
 	http1_stash_commit(run, half->field, half->captured, keep);
 	if (half->carrier)
-		field_event(run, name, told,
-			    !whole     ? 0
-			    : told.len ? (size_t)(told.ptr - run->in.ptr)
-				       : run->stop,
-			    whole);
+		http1_field_event(run, name, told,
+				  !whole     ? 0
+				  : told.len ? (size_t)(told.ptr - run->in.ptr)
+					     : run->stop,
+				  whole);
 }
 
 void http1_value(struct http1_run *run)

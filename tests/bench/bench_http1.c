@@ -74,7 +74,10 @@ int main(int argc, char **argv)
 	double start;
 
 	sink.base.event = on_event;
+	static const uint32_t lengths[26] = {['t' - 'a'] = 1u << 11 | 1u << 10, ['b' - 'a'] = 1u << 7};
 	protocol_settings.carrier = carrier;
+	protocol_settings.carrier_lengths = lengths;
+	protocol_settings_done();
 	for (int describe = 0; describe < 2; describe++) {
 		sink.describe = describe;
 		protocol_http1.open(&sink.state);

@@ -52,9 +52,12 @@ static inline void replay_settings(void)
 {
 	static const struct bytes request[] = {{"x-captured", 10}, {"accept", 6}, {NULL, 0}};
 	static const struct bytes response[] = {{"content-type", 12}, {"x-captured", 10}, {NULL, 0}};
+	static const uint32_t lengths[26] = {['t' - 'a'] = 1u << 11 | 1u << 10, ['b' - 'a'] = 1u << 7};
 	protocol_settings.carrier = replay_carrier;
+	protocol_settings.carrier_lengths = lengths;
 	protocol_settings.capture_request[SIDE_SERVER] = request;
 	protocol_settings.capture_response[SIDE_CLIENT] = response;
+	protocol_settings_done();
 }
 
 static inline void replay_describe(struct replay *replay, enum protocol_side side, enum protocol_moment moment)

@@ -300,6 +300,8 @@ static int set_up(void **state)
 	(void)state;
 	config_load(env, "test");
 	protocol_settings.carrier = context_field;
+	protocol_settings.carrier_lengths = context_field_lengths();
+	protocol_settings_done();
 	protocol_settings.known_methods = config.known_method_list;
 	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && queue_open(1 << 20, 0) ? 0 : -1;
 }

@@ -1,0 +1,129 @@
+/* http1_whole.c - lines that stand whole in one feed and are ended by CR LF, as nearly all are: taken in one
+ * go.
+ *
+ * The same in effect as the steps of http1_head.c, to which every line is left that is anything else. Nothing
+ * here takes part of a line. */
+#include "hooks/protocols/http1.h"
+#include "hooks/protocols/http1_scan.h"
+
+static inline bool ends_line(struct bytes in, size_t at)
+{
+	return in.len - at >= 2 && in.ptr[at] == '\r' && in.ptr[at + 1] == '\n';
+}
+
+static inline bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* "HTTP/1." and a digit. */
+static inline bool is_version(const char *text)
+{
+	return memcmp(text, "HTTP/1.", 7) == 0 && is_digit(text[7]);
+}
+
+bool http1_whole_request_line(struct http1_run *run)
+{
+	struct http1_half *half = run->half;
+	struct bytes in = run->in;
+	const char *text = in.ptr;
+	size_t from = run->at, space = from;
+
+	while (space < in.len && space - from <= HTTP1_METHOD_MAX && http1_token[(uint8_t)text[space]])
+		space++;
+	if (space == from || space - from > HTTP1_METHOD_MAX || space == in.len || text[space] != ' ')
+		return false;
+	size_t end = scan_target(in, space + 1);
+	if (end == space + 1 || in.len - end < 11 || text[end] != ' ' || !is_version(text + end + 1) ||
+	    !ends_line(in, end + 9) || end - from > HTTP1_HEAD_MAX / 2)
+		return false;
+	struct bytes name = {text + from, space - from};
+	run->message.method = name;
+	run->message.target = (struct bytes){text + space + 1, end - space - 1};
+	half->minor = (uint8_t)(text[end + 8] - '0');
+	half->step = STEP_LINE_END;
+	run->state->proven = true;
+	if (name.len == 4 && memcmp(name.ptr, "HEAD", 4) == 0)
+		http1_set_kind(run->state, KIND_HEAD);
+	else if (bytes_equal(name, BYTES("CONNECT")))
+		http1_set_kind(run->state, KIND_CONNECT);
+	http1_line_done(half);
+	http1_consume(run, end + 11 - from);
+	return true;
+}
+
+bool http1_whole_status_line(struct http1_run *run)
+{
+	struct http1_half *half = run->half;
+	const char *text = run->in.ptr + run->at;
+	size_t left = run->in.len - run->at;
+
+	if (left < 14 || !is_version(text) || text[8] != ' ' || text[9] == '0' || !is_digit(text[9]) ||
+	    !is_digit(text[10]) || !is_digit(text[11]) || (text[12] != ' ' && text[12] != '\r'))
+		return false;
+	size_t end = scan_control(run->in, run->at + 12);
+	if (!ends_line(run->in, end) || end - run->at > HTTP1_HEAD_MAX / 2)
+		return false;
+	half->minor = (uint8_t)(text[7] - '0');
+	half->status = (uint16_t)((text[9] - '0') * 100 + (text[10] - '0') * 10 + (text[11] - '0'));
+	http1_status_known(run);
+	if (run->state->opaque || half->phase != PHASE_LINE)
+		return true;
+	http1_line_done(half);
+	http1_consume(run, end + 2 - run->at);
+	return true;
+}
+
+/* One that somebody wants: for framing, for the span, for context. */
+__attribute__((noinline)) static void wanted_line(struct http1_run *run, struct bytes name,
+						  struct bytes value)
+{
+	struct http1_half *half = run->half;
+	size_t end = (size_t)(value.ptr + value.len - run->in.ptr);
+
+	http1_classify(run, name);
+	half->dull = half->field == HTTP1_OTHER && !half->captured && !half->carrier;
+	if (half->dull)
+		return;
+	if (value.len > 1 && value.ptr[0] == ' ')
+		value = (struct bytes){value.ptr + 1, value.len - 1};
+	value = bytes_trim(value);
+	if (half->field >= HTTP1_CONTENT_LENGTH && half->field <= HTTP1_UPGRADE)
+		http1_framing(half, half->field, value);
+	http1_keep(&run->message, half->field, half->captured, name, value);
+	if (half->carrier)
+		http1_field_event(run, name, value, value.len ? (size_t)(value.ptr - run->in.ptr) : end,
+				  true);
+}
+
+void http1_whole_fields(struct http1_run *run)
+{
+	struct http1_half *half = run->half;
+	enum protocol_half which = run->requests ? HALF_REQUESTS : HALF_RESPONSES;
+	struct bytes in = run->in;
+	size_t from = run->at, allowed = HTTP1_HEAD_MAX - half->head;
+	bool dull = half->dull;
+
+	if (in.len - from > allowed) /* what goes beyond it is refused step by step */
+		in.len = from + allowed;
+	while (!run->state->opaque) {
+		size_t colon = scan_token(in, from);
+		if (colon == from || colon == in.len || in.ptr[colon] != ':')
+			break;
+		size_t end = scan_control(in, colon + 1);
+		if (!ends_line(in, end) || end - from > UINT16_MAX)
+			break;
+		struct bytes name = {in.ptr + from, colon - from};
+		from = end + 2;
+		dull = !http1_wanted(which, name);
+		if (dull)
+			continue;
+		half->head += (uint32_t)(from - run->at);
+		run->at = from;
+		wanted_line(run, name, (struct bytes){in.ptr + colon + 1, end - colon - 1});
+		dull = half->dull;
+	}
+	half->dull = dull;
+	half->head += (uint32_t)(from - run->at);
+	run->at = from;
+}
