@@ -69,39 +69,27 @@ void http1_classify(struct http1_run *run, struct bytes name)
 	half->carrier = run->requests && half->field == HTTP1_OTHER ? protocol_settings.carrier(name) : 0;
 }
 
-static void keep_first(struct bytes *slot, struct bytes value)
-{
-	if (!slot->ptr)
-		*slot = value;
-}
+/* Where a field's value goes in a message; 0: nowhere (method stands there, which no field is). */
+static const uint8_t slots[] = {
+	[HTTP1_HOST] = offsetof(struct http_message, host),
+	[HTTP1_USER_AGENT] = offsetof(struct http_message, user_agent),
+	[HTTP1_FORWARDED] = offsetof(struct http_message, forwarded),
+	[HTTP1_FORWARDED_PROTO] = offsetof(struct http_message, forwarded_proto),
+	[HTTP1_FORWARDED_HOST] = offsetof(struct http_message, forwarded_host),
+	[HTTP1_FORWARDED_FOR] = offsetof(struct http_message, forwarded_for),
+	[HTTP1_LOCATION] = offsetof(struct http_message, location),
+	[HTTP1_START_LINE] = 0,
+};
+
+_Static_assert(offsetof(struct http_message, location) < 256, "fits slots[]");
 
 void http1_keep(struct http_message *message, enum http1_field field, bool captured, struct bytes name,
 		struct bytes value)
 {
-	switch (field) {
-	case HTTP1_HOST:
-		keep_first(&message->host, value);
-		break;
-	case HTTP1_USER_AGENT:
-		keep_first(&message->user_agent, value);
-		break;
-	case HTTP1_FORWARDED:
-		keep_first(&message->forwarded, value);
-		break;
-	case HTTP1_FORWARDED_PROTO:
-		keep_first(&message->forwarded_proto, value);
-		break;
-	case HTTP1_FORWARDED_HOST:
-		keep_first(&message->forwarded_host, value);
-		break;
-	case HTTP1_FORWARDED_FOR:
-		keep_first(&message->forwarded_for, value);
-		break;
-	case HTTP1_LOCATION:
-		keep_first(&message->location, value);
-		break;
-	default:
-		break;
+	if (slots[field]) {
+		struct bytes *slot = (struct bytes *)(void *)((char *)message + slots[field]);
+		if (!slot->ptr) /* the first one counts */
+			*slot = value;
 	}
 	if (!captured)
 		return;
@@ -117,6 +105,17 @@ void http1_keep(struct http_message *message, enum http1_field field, bool captu
 static void content_length(struct http1_half *half, struct bytes list)
 {
 	struct bytes item;
+	uint64_t plain = 0;
+	size_t digits = 0;
+
+	/* A number, as nearly always, and the first. */
+	for (; digits < list.len && list.ptr[digits] >= '0' && list.ptr[digits] <= '9'; digits++)
+		plain = plain * 10 + (uint64_t)(list.ptr[digits] - '0');
+	if (digits == list.len && digits > 0 && digits <= 18 && !half->has_length) {
+		half->has_length = true;
+		half->left = plain;
+		return;
+	}
 
 	if (list.len == 0)
 		half->broken = true;

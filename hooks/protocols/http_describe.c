@@ -24,36 +24,38 @@ struct place {
 	bool tunnel; /* CONNECT */
 };
 
+/* The digits of a port; 0 if they are none. */
+static uint16_t port_of(struct bytes digits)
+{
+	uint32_t value = 0;
+
+	for (size_t i = 0; i < digits.len; i++) {
+		if (digits.ptr[i] < '0' || digits.ptr[i] > '9' || digits.len > 5)
+			return 0;
+		value = value * 10 + (uint32_t)(digits.ptr[i] - '0');
+	}
+	return value <= UINT16_MAX ? (uint16_t)value : 0;
+}
+
 struct bytes http_split_port(struct bytes authority, uint16_t *port)
 {
-	struct bytes host = authority, digits = BYTES_NONE;
-	size_t colon = bytes_find(authority, ':');
-
 	*port = 0;
 	if (authority.len && authority.ptr[0] == '[') {
 		size_t end = bytes_find(authority, ']');
 		if (end == authority.len)
 			return authority;
-		host = (struct bytes){authority.ptr + 1, end - 1};
-		digits = bytes_from(authority, end + 1);
-		if (digits.len && digits.ptr[0] == ':')
-			digits = bytes_from(digits, 1);
-		else
-			digits.len = 0;
-	} else if (colon < authority.len &&
-		   bytes_find(bytes_from(authority, colon + 1), ':') == authority.len - colon - 1) {
-		host = bytes_until(authority, colon);
-		digits = bytes_from(authority, colon + 1);
+		if (end + 1 < authority.len && authority.ptr[end + 1] == ':')
+			*port = port_of(bytes_from(authority, end + 2));
+		return (struct bytes){authority.ptr + 1, end - 1};
 	}
-	uint32_t value = 0;
-	for (size_t i = 0; i < digits.len; i++) {
-		if (digits.ptr[i] < '0' || digits.ptr[i] > '9' || digits.len > 5)
-			return host;
-		value = value * 10 + (uint32_t)(digits.ptr[i] - '0');
-	}
-	if (value <= UINT16_MAX)
-		*port = (uint16_t)value;
-	return host;
+	size_t colon = bytes_find(authority, ':');
+	if (colon == authority.len)
+		return authority;
+	struct bytes digits = bytes_from(authority, colon + 1);
+	if (bytes_find(digits, ':') < digits.len)
+		return authority;
+	*port = port_of(digits);
+	return bytes_until(authority, colon);
 }
 
 /* A quoted string or token from the start of `text`; *rest is what follows it. */
@@ -154,11 +156,9 @@ static void split_target(const struct http_message *message, struct place *place
 /* host[:port], without user info; that is told apart in *user. */
 static struct bytes without_user(struct bytes authority, bool *user)
 {
-	size_t at = authority.len;
-	while (at > 0 && authority.ptr[at - 1] != '@')
-		at--;
-	*user = at > 0;
-	return bytes_from(authority, at);
+	const char *at = authority.len ? memrchr(authority.ptr, '@', authority.len) : NULL;
+	*user = at != NULL;
+	return at ? bytes_from(authority, (size_t)(at - authority.ptr) + 1) : authority;
 }
 
 /* --- query ---------------------------------------------------------------------------------------------- */
@@ -246,7 +246,8 @@ static void describe_captures(const struct http_message *message, const struct b
 	char key[128];
 	struct bytes values[HTTP_CAPTURES];
 
-	for (; list && list->ptr && message->captures; list++) {
+	attrs->cut += message->cut + message->missed;
+	for (; message->captures && list && list->ptr; list++) {
 		size_t count = 0;
 		for (size_t i = 0; i < message->captures; i++)
 			if (bytes_equal_nocase(message->captured[i].name, *list))
@@ -261,7 +262,6 @@ static void describe_captures(const struct http_message *message, const struct b
 		memcpy(key + prefix.len, list->ptr, list->len);
 		attrs_strings(attrs, (struct bytes){key, prefix.len + list->len}, values, count);
 	}
-	attrs->cut += message->cut + message->missed;
 }
 
 static void describe_method(const struct http_message *message, struct protocol_facts *facts)
@@ -280,6 +280,7 @@ static void describe_method(const struct http_message *message, struct protocol_
 	facts->name = BYTES("HTTP");
 }
 
+/* Only IPv6 has zones. */
 static struct bytes without_zone(struct bytes address)
 {
 	return bytes_until(address, bytes_find(address, '%'));
@@ -311,7 +312,7 @@ static void describe_client_address(const struct http_message *message,
 
 	if (message->forwarded.len)
 		client = http_split_port(http_forwarded(message->forwarded, BYTES("for")), &port);
-	if (client.len == 0 || bytes_equal_nocase(client, BYTES("unknown")))
+	if (message->forwarded_for.len && (client.len == 0 || bytes_equal_nocase(client, BYTES("unknown"))))
 		client = http_split_port(leftmost(message->forwarded_for), &port);
 	if (client.len == 0 || bytes_equal_nocase(client, BYTES("unknown")))
 		client = endpoint->is_unix ? BYTES_NONE : without_zone(endpoint->peer_address);
@@ -326,9 +327,9 @@ static struct bytes server_scheme(const struct http_message *message, const stru
 
 	if (message->forwarded.len)
 		scheme = http_forwarded(message->forwarded, BYTES("proto"));
-	if (!is_scheme(scheme))
+	if (message->forwarded_proto.len && !is_scheme(scheme))
 		scheme = leftmost(message->forwarded_proto);
-	if (!is_scheme(scheme))
+	if (place->scheme.len && !is_scheme(scheme))
 		scheme = place->scheme;
 	if (!is_scheme(scheme))
 		scheme = endpoint->tls ? BYTES("https") : BYTES("http");
@@ -350,14 +351,17 @@ static void describe_server(const struct http_message *message, const struct pro
 	if (query.len) {
 		struct parts parts = {.count = 0};
 		add_query(&parts, query);
-		attrs_concat(attrs, BYTES("url.query"), parts.part, parts.count);
+		if (parts.count == 1)
+			attrs_string(attrs, BYTES("url.query"), parts.part[0]);
+		else
+			attrs_concat(attrs, BYTES("url.query"), parts.part, parts.count);
 	}
 	attrs_string(attrs, BYTES("url.scheme"), scheme);
 
 	struct bytes host = BYTES_NONE;
 	if (message->forwarded.len)
 		host = http_forwarded(message->forwarded, BYTES("host"));
-	if (host.len == 0)
+	if (host.len == 0 && message->forwarded_host.len)
 		host = leftmost(message->forwarded_host);
 	if (host.len == 0)
 		host = without_user(place.authority, &user);
