@@ -123,6 +123,10 @@ static bool start_thread(void)
 	sigset_t all, before;
 	bool done = false;
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	create = (void *)
+		pthread_create; /* the sanitizer stands in front of us, and must know of every thread */
+#endif
 	if (!create && !hook_resolve(&create, "pthread_create"))
 		return false;
 	sigfillset(&all);

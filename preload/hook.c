@@ -13,7 +13,7 @@
 #include "preload/log.h"
 #include "preload/sys.h"
 
-bool hooks_live;
+_Atomic bool hooks_flag;
 
 struct search {
 	const char *name;
@@ -106,7 +106,7 @@ void hook_go_inert(const char *why)
 {
 	if (!hooks_live)
 		return;
-	__atomic_store_n(&hooks_live, false, __ATOMIC_RELEASE);
+	atomic_store_explicit(&hooks_flag, false, memory_order_release);
 	log_info("hook", "inert from here on: %s", why);
 }
 

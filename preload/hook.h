@@ -22,6 +22,7 @@
 #define TAGALONG_HOOK_H
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -72,7 +73,9 @@ void *hook_resolve(void **slot, const char *name);
 void hook_resolve_library(const struct hook_library *library);
 
 /* Set by the constructor when all is ready; cleared by the destructor and when we must go inert. */
-extern bool hooks_live;
+extern _Atomic bool hooks_flag;
+/* Relaxed: a hook that is already past the look is no worse off than one that began a moment earlier. */
+#define hooks_live atomic_load_explicit(&hooks_flag, memory_order_relaxed)
 
 /* Slow part of hook_live(): thread.busy or thread.layer is set. Heals what a longjmp left behind. */
 bool hook_heal(uintptr_t frame, enum layer layer);

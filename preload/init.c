@@ -168,7 +168,7 @@ static void tagalong_stop(int status, void *arg)
 		process_span_end(status & 0xff);
 		exporter_shutdown((int)config.exit_timeout);
 	}
-	__atomic_store_n(&hooks_live, false, __ATOMIC_RELEASE);
+	atomic_store_explicit(&hooks_flag, false, memory_order_release);
 	errno = saved;
 }
 
@@ -199,7 +199,7 @@ static void start(const char *own_path)
 	/* Standard descriptors may be sockets that somebody else accepted (inetd). */
 	for (int fd = 0; fd < 3; fd++)
 		conn_adopted(fd);
-	__atomic_store_n(&hooks_live, true, __ATOMIC_RELEASE);
+	atomic_store_explicit(&hooks_flag, true, memory_order_release);
 }
 
 __attribute__((constructor)) static void tagalong_start(void)

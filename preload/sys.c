@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #if defined(__x86_64__)
-static long enter_kernel(long number, const long a[6])
+__attribute__((no_sanitize("address"))) static long enter_kernel(long number, const long a[6])
 {
 	register long d __asm__("r10") = a[3];
 	register long e __asm__("r8") = a[4];
@@ -23,7 +23,7 @@ static long enter_kernel(long number, const long a[6])
 	return result;
 }
 #elif defined(__aarch64__)
-static long enter_kernel(long number, const long a[6])
+__attribute__((no_sanitize("address"))) static long enter_kernel(long number, const long a[6])
 {
 	register long which __asm__("x8") = number;
 	register long x0 __asm__("x0") = a[0];
@@ -43,7 +43,9 @@ static long enter_kernel(long number, const long a[6])
 #endif
 
 /* libc's syscall() is one that we interpose, for the host's sake. */
-long sys_call(long number, ...)
+/* Takes six arguments, however many there are: the rest is whatever lies there, and the kernel looks at none
+ * of it. */
+__attribute__((no_sanitize("address"))) long sys_call(long number, ...)
 {
 	long argument[6];
 	va_list arguments;
@@ -172,7 +174,11 @@ void *sys_map(size_t size)
 {
 	long at = sys_call(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1L, 0L);
-	return at < 0 && at > -4096 ? NULL : (void *)at; /* NOLINT(performance-no-int-to-ptr) */
+	if (at < 0 && at > -4096)
+		return NULL;
+	/* Our maps are large and hardly used: a huge page would make one slot cost two megabytes. */
+	(void)sys_call(SYS_madvise, at, size, (long)MADV_NOHUGEPAGE);
+	return (void *)at; /* NOLINT(performance-no-int-to-ptr) */
 }
 
 void sys_unmap(void *ptr, size_t size)

@@ -6,9 +6,13 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${BUILD:-build}
 case $build in /*) ;; *) build=$top/$build ;; esac
 lib=$build/libtagalong.so
+# A sanitized library needs its runtime in front; what that finds in any process fails the test.
+[ -n "${SAN_RUNTIME:-}" ] && lib="$SAN_RUNTIME $lib"
 work=$(mktemp -d)
 chmod 777 "$work" # servers give up root
 spans=$work/spans.jsonl
+export ASAN_OPTIONS=detect_leaks=0:log_path=$work/sanitizer UBSAN_OPTIONS=print_stacktrace=1:log_path=$work/sanitizer
+export TSAN_OPTIONS=log_path=$work/sanitizer:report_signal_unsafe=0:exitcode=0
 : >"$spans" && chmod 666 "$spans"
 pids=()
 failures=0
@@ -24,7 +28,15 @@ trap 'exit 130' INT TERM
 skip() { echo "skipped: $*"; exit 77; }
 need() { for tool in "$@"; do command -v "$tool" >/dev/null 2>&1 || [ -x "$tool" ] || skip "$tool is not installed"; done; }
 bad() { echo "FAILED: $*"; failures=$((failures + 1)); }
-finish() { [ "$failures" = 0 ] && echo "all good"; exit $((failures > 0)); }
+finish() {
+	for report in "$work"/sanitizer.*; do
+		# Of races only those that are ours: a program that reuses descriptors across threads races by itself.
+		[ -f "$report" ] && grep -qE '#0 .*libtagalong|ERROR|runtime error' "$report" &&
+			{ bad "the sanitizer found:"; grep -B3 -A30 -m3 -E '#0 .*libtagalong|ERROR|runtime error' "$report" | head -n 80; }
+	done
+	[ "$failures" = 0 ] && echo "all good"
+	exit $((failures > 0))
+}
 
 free_port() { /usr/bin/python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
 wait_port() { # port
