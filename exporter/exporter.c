@@ -42,6 +42,7 @@ enum { NONE, IDLE, GATHER, OPEN, WORK, HOLD, STOPPED };
 static _Atomic uint32_t state;
 static _Atomic uint32_t flush_wanted, flush_done; /* tickets; futex words */
 static _Atomic bool ending;
+static _Atomic bool leaving; /* the thread is asked to end, and may be started again */
 static _Atomic uint64_t end_deadline = UINT64_MAX;
 static const struct transport *transports[5];
 static size_t transport_count;
@@ -242,19 +243,48 @@ void exporter_shutdown(int timeout_ms)
 
 #define RETIRE_MS 1000
 
-void exporter_retire(int timeout_ms)
+/* Until the kernel knows it no more. */
+static bool wait_for_thread(int id)
 {
-	exporter_shutdown(timeout_ms);
-	int id = atomic_load(&thread_id);
-	sys_futex_wake(&state, INT32_MAX);
-	sys_futex_wake(&flush_wanted, INT32_MAX);
-	for (int ms = 0; id && ms < RETIRE_MS; ms++) {
+	for (int ms = 0; ms < RETIRE_MS; ms++) {
 		static _Atomic uint32_t nothing;
-		if (sys_call(SYS_tgkill, sys_getpid(), (long)id, 0L) < 0)
-			return;
+		if (!id || sys_call(SYS_tgkill, sys_getpid(), (long)id, 0L) < 0)
+			return true;
 		struct timespec soon = time_of(clock_now() + 1000000u);
 		sys_futex_wait(&nothing, 0, &soon);
 	}
+	return false;
+}
+
+void exporter_retire(int timeout_ms)
+{
+	exporter_shutdown(timeout_ms);
+	sys_futex_wake(&state, INT32_MAX);
+	sys_futex_wake(&flush_wanted, INT32_MAX);
+	wait_for_thread(atomic_load(&thread_id));
+}
+
+void exporter_leave(int timeout_ms)
+{
+	const unsigned *threads = thread_count();
+	uint32_t seen = atomic_load(&state);
+	if (thread.own || seen == NONE || seen == STOPPED)
+		return;
+	/* The host has threads of its own: it is not ours that stands in the way. */
+	if (threads && __atomic_load_n(threads, __ATOMIC_ACQUIRE) > 1)
+		return;
+	exporter_flush(timeout_ms);
+	atomic_store(&leaving, true);
+	atomic_fetch_add(&flush_wanted, 1);
+	sys_futex_wake(&flush_wanted, INT32_MAX);
+	set_working();
+	sys_futex_wake(&state, INT32_MAX);
+	if (wait_for_thread(atomic_load(&thread_id))) {
+		ownfds_close_all();
+		atomic_store(&thread_id, 0);
+		atomic_store(&state, NONE);
+	}
+	atomic_store(&leaving, false);
 }
 
 void exporter_fork_prepare(void)
@@ -443,7 +473,7 @@ static void *run(void *arg)
 	metrics_due = clock_now() + (uint64_t)config.metric_export_interval * 1000000u;
 	for (size_t i = 0; i < transport_count; i++)
 		transports[i]->start();
-	while (atomic_load(&state) != STOPPED) {
+	while (atomic_load(&state) != STOPPED && !atomic_load(&leaving)) {
 		if (failures)
 			wait_for_destination(failures);
 		else

@@ -27,6 +27,10 @@ void exporter_shutdown(int timeout_ms);
  * outlive it. */
 void exporter_retire(int timeout_ms);
 
+/* The same for a while, and only if the host has no thread but the caller: flushes, ends the thread, closes
+ * its descriptors; the next span starts a new one. */
+void exporter_leave(int timeout_ms);
+
 /* pthread_atfork: the child has no thread and an empty queue; fds of the parent's exporter are closed. */
 void exporter_fork_prepare(void);
 void exporter_fork_parent(void);

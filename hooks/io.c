@@ -123,6 +123,16 @@ ssize_t io_write_through(struct conn *conn, const struct io_write *write)
 	hook_leave(saved);
 
 	ssize_t sent = edited ? write_edited(write, &out) : write->plain(write);
+	if (edited && sent < 0 &&
+	    errno == ENOTSOCK) { /* closed where we could not see it, and given to a file */
+		errno = saved;
+		(void)hook_enter();
+		conn_send_misled(&out);
+		out.conn = NULL;
+		conn_forget(write->fd);
+		hook_leave(saved);
+		return write->plain(write);
+	}
 
 	int error = errno;
 	(void)hook_enter();

@@ -13,6 +13,10 @@
  * call (declare it with IO_CONN). */
 struct conn *io_conn_slow(int fd, uintptr_t entry);
 
+/* Nothing to know of fd, and the real function known: a tail call of real.symbol is all that is to do. */
+#define IO_PLAIN(symbol, fd) __builtin_expect(real.symbol && (!hooks_live || !fdtable_get(fd)), 1)
+#define TRACKED static __attribute__((noinline))
+
 static inline struct conn *io_conn(int fd)
 {
 	if (__builtin_expect(!hooks_live, 0))

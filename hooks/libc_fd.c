@@ -36,7 +36,13 @@
 	WRAP(timerfd_create) \
 	WRAP(signalfd)       \
 	WRAP(inotify_init)   \
-	WRAP(inotify_init1)
+	WRAP(inotify_init1)  \
+	WRAP(open)           \
+	WRAP(open64)         \
+	WRAP(openat)         \
+	WRAP(openat64)       \
+	WRAP(creat)          \
+	WRAP(creat64)
 
 HOOK_LIBRARY(libc_fd, SYMBOLS);
 
@@ -304,4 +310,62 @@ int inotify_init(void)
 int inotify_init1(int flags)
 {
 	return made(REAL(inotify_init1)(flags), false);
+}
+
+/* --- numbers that come back ------------------------------------------------------------------------------
+ *
+ * A descriptor may be closed where we cannot see it (inline assembly); what its number is given to next is no
+ * connection. The descriptors of sockets are told by their own hooks. */
+
+static int opened(int fd)
+{
+	if (fd >= 0 && hooks_live && fdtable_get(fd) && hook_live_nested() && hook_same_process()) {
+		struct nested nested = nested_enter();
+		conn_forget(fd);
+		nested_leave(nested);
+	}
+	return fd;
+}
+
+/* The mode is there only with some flags; reading it where it is not does no harm. */
+static mode_t mode_of(va_list arguments)
+{
+	return va_arg(arguments, mode_t);
+}
+
+#define OPEN(name, ...)                   \
+	va_list arguments;                \
+	va_start(arguments, flags);       \
+	mode_t mode = mode_of(arguments); \
+	va_end(arguments);                \
+	return opened(REAL(name)(__VA_ARGS__, flags, mode))
+
+int open(const char *path, int flags, ...)
+{
+	OPEN(open, path);
+}
+
+int open64(const char *path, int flags, ...)
+{
+	OPEN(open64, path);
+}
+
+int openat(int directory, const char *path, int flags, ...)
+{
+	OPEN(openat, directory, path);
+}
+
+int openat64(int directory, const char *path, int flags, ...)
+{
+	OPEN(openat64, directory, path);
+}
+
+int creat(const char *path, mode_t mode)
+{
+	return opened(REAL(creat)(path, mode));
+}
+
+int creat64(const char *path, mode_t mode)
+{
+	return opened(REAL(creat64)(path, mode));
 }

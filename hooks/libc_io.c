@@ -42,7 +42,7 @@ static void received_one(struct conn *conn, void *buf, size_t count, ssize_t got
 	io_received(conn, &iov, 1, got, flags);
 }
 
-ssize_t read(int fd, void *buf, size_t count)
+TRACKED ssize_t tracked_read(int fd, void *buf, size_t count)
 {
 	IO_CONN(fd);
 	ssize_t got = REAL(read)(fd, buf, count);
@@ -51,13 +51,24 @@ ssize_t read(int fd, void *buf, size_t count)
 	return got;
 }
 
-ssize_t __read_chk(int fd, void *buf, size_t count, size_t room)
+ssize_t read(int fd, void *buf, size_t count)
+{
+	return IO_PLAIN(read, fd) ? real.read(fd, buf, count) : tracked_read(fd, buf, count);
+}
+
+TRACKED ssize_t tracked_read_chk(int fd, void *buf, size_t count, size_t room)
 {
 	IO_CONN(fd);
 	ssize_t got = REAL(__read_chk)(fd, buf, count, room);
 	if (conn)
 		received_one(conn, buf, count, got, count ? 0 : MSG_PEEK);
 	return got;
+}
+
+ssize_t __read_chk(int fd, void *buf, size_t count, size_t room)
+{
+	return IO_PLAIN(__read_chk, fd) ? real.__read_chk(fd, buf, count, room)
+					: tracked_read_chk(fd, buf, count, room);
 }
 
 static bool asks_for_bytes(const struct iovec *iov, int iovcnt, ssize_t got)
@@ -70,13 +81,18 @@ static bool asks_for_bytes(const struct iovec *iov, int iovcnt, ssize_t got)
 	return false;
 }
 
-ssize_t readv(int fd, const struct iovec *iov, int iovcnt)
+TRACKED ssize_t tracked_readv(int fd, const struct iovec *iov, int iovcnt)
 {
 	IO_CONN(fd);
 	ssize_t got = REAL(readv)(fd, iov, iovcnt);
 	if (conn && (got < 0 || asks_for_bytes(iov, iovcnt, got)))
 		io_received(conn, iov, iovcnt, got, 0);
 	return got;
+}
+
+ssize_t readv(int fd, const struct iovec *iov, int iovcnt)
+{
+	return IO_PLAIN(readv, fd) ? real.readv(fd, iov, iovcnt) : tracked_readv(fd, iov, iovcnt);
 }
 
 ssize_t preadv2(int fd, const struct iovec *iov, int iovcnt, off_t offset, int flags)
@@ -97,7 +113,7 @@ ssize_t preadv64v2(int fd, const struct iovec *iov, int iovcnt, off64_t offset, 
 	return got;
 }
 
-ssize_t recv(int fd, void *buf, size_t count, int flags)
+TRACKED ssize_t tracked_recv(int fd, void *buf, size_t count, int flags)
 {
 	IO_CONN(fd);
 	ssize_t got = REAL(recv)(fd, buf, count, flags);
@@ -106,7 +122,12 @@ ssize_t recv(int fd, void *buf, size_t count, int flags)
 	return got;
 }
 
-ssize_t __recv_chk(int fd, void *buf, size_t count, size_t room, int flags)
+ssize_t recv(int fd, void *buf, size_t count, int flags)
+{
+	return IO_PLAIN(recv, fd) ? real.recv(fd, buf, count, flags) : tracked_recv(fd, buf, count, flags);
+}
+
+TRACKED ssize_t tracked_recv_chk(int fd, void *buf, size_t count, size_t room, int flags)
 {
 	IO_CONN(fd);
 	ssize_t got = REAL(__recv_chk)(fd, buf, count, room, flags);
@@ -115,7 +136,14 @@ ssize_t __recv_chk(int fd, void *buf, size_t count, size_t room, int flags)
 	return got;
 }
 
-ssize_t recvfrom(int fd, void *buf, size_t count, int flags, __SOCKADDR_ARG from, socklen_t *len)
+ssize_t __recv_chk(int fd, void *buf, size_t count, size_t room, int flags)
+{
+	return IO_PLAIN(__recv_chk, fd) ? real.__recv_chk(fd, buf, count, room, flags)
+					: tracked_recv_chk(fd, buf, count, room, flags);
+}
+
+TRACKED ssize_t tracked_recvfrom(int fd, void *buf, size_t count, int flags, __SOCKADDR_ARG from,
+				 socklen_t *len)
 {
 	IO_CONN(fd);
 	ssize_t got = REAL(recvfrom)(fd, buf, count, flags, from, len);
@@ -124,14 +152,27 @@ ssize_t recvfrom(int fd, void *buf, size_t count, int flags, __SOCKADDR_ARG from
 	return got;
 }
 
-ssize_t __recvfrom_chk(int fd, void *buf, size_t count, size_t room, int flags, struct sockaddr *from,
-		       socklen_t *len)
+ssize_t recvfrom(int fd, void *buf, size_t count, int flags, __SOCKADDR_ARG from, socklen_t *len)
+{
+	return IO_PLAIN(recvfrom, fd) ? real.recvfrom(fd, buf, count, flags, from, len)
+				      : tracked_recvfrom(fd, buf, count, flags, from, len);
+}
+
+TRACKED ssize_t tracked_recvfrom_chk(int fd, void *buf, size_t count, size_t room, int flags,
+				     struct sockaddr *from, socklen_t *len)
 {
 	IO_CONN(fd);
 	ssize_t got = REAL(__recvfrom_chk)(fd, buf, count, room, flags, from, len);
 	if (conn)
 		received_one(conn, buf, count, got, count ? flags : MSG_PEEK);
 	return got;
+}
+
+ssize_t __recvfrom_chk(int fd, void *buf, size_t count, size_t room, int flags, struct sockaddr *from,
+		       socklen_t *len)
+{
+	return IO_PLAIN(__recvfrom_chk, fd) ? real.__recvfrom_chk(fd, buf, count, room, flags, from, len)
+					    : tracked_recvfrom_chk(fd, buf, count, room, flags, from, len);
 }
 
 /* --- writes: `plain` is the call as the host made it ------------------------------------------------------
@@ -142,7 +183,7 @@ static ssize_t plain_write(const struct io_write *w)
 	return REAL(write)(w->fd, w->iov->iov_base, w->iov->iov_len);
 }
 
-ssize_t write(int fd, const void *buf, size_t count)
+TRACKED ssize_t tracked_write(int fd, const void *buf, size_t count)
 {
 	IO_CONN(fd);
 	if (!conn)
@@ -152,18 +193,28 @@ ssize_t write(int fd, const void *buf, size_t count)
 	return io_write_through(conn, &call);
 }
 
+ssize_t write(int fd, const void *buf, size_t count)
+{
+	return IO_PLAIN(write, fd) ? real.write(fd, buf, count) : tracked_write(fd, buf, count);
+}
+
 static ssize_t plain_writev(const struct io_write *w)
 {
 	return REAL(writev)(w->fd, w->iov, w->iovcnt);
 }
 
-ssize_t writev(int fd, const struct iovec *iov, int iovcnt)
+TRACKED ssize_t tracked_writev(int fd, const struct iovec *iov, int iovcnt)
 {
 	IO_CONN(fd);
 	if (!conn)
 		return REAL(writev)(fd, iov, iovcnt);
 	struct io_write call = {.fd = fd, .iov = iov, .iovcnt = iovcnt, .plain = plain_writev};
 	return io_write_through(conn, &call);
+}
+
+ssize_t writev(int fd, const struct iovec *iov, int iovcnt)
+{
+	return IO_PLAIN(writev, fd) ? real.writev(fd, iov, iovcnt) : tracked_writev(fd, iov, iovcnt);
 }
 
 /* Only offset -1 acts on a socket at all, as a writev; flags are RWF_* and no MSG_*. */
@@ -188,7 +239,7 @@ static ssize_t plain_send(const struct io_write *w)
 	return REAL(send)(w->fd, w->iov->iov_base, w->iov->iov_len, w->flags);
 }
 
-ssize_t send(int fd, const void *buf, size_t count, int flags)
+TRACKED ssize_t tracked_send(int fd, const void *buf, size_t count, int flags)
 {
 	IO_CONN(fd);
 	if (!conn)
@@ -198,12 +249,18 @@ ssize_t send(int fd, const void *buf, size_t count, int flags)
 	return io_write_through(conn, &call);
 }
 
+ssize_t send(int fd, const void *buf, size_t count, int flags)
+{
+	return IO_PLAIN(send, fd) ? real.send(fd, buf, count, flags) : tracked_send(fd, buf, count, flags);
+}
+
 static ssize_t plain_sendto(const struct io_write *w)
 {
 	return REAL(sendto)(w->fd, w->iov->iov_base, w->iov->iov_len, w->flags, w->to, w->to_len);
 }
 
-ssize_t sendto(int fd, const void *buf, size_t count, int flags, __CONST_SOCKADDR_ARG to, socklen_t len)
+TRACKED ssize_t tracked_sendto(int fd, const void *buf, size_t count, int flags, __CONST_SOCKADDR_ARG to,
+			       socklen_t len)
 {
 	IO_CONN(fd);
 	if (!conn)
@@ -217,6 +274,12 @@ ssize_t sendto(int fd, const void *buf, size_t count, int flags, __CONST_SOCKADD
 				.to_len = len,
 				.plain = plain_sendto};
 	return io_write_through(conn, &call);
+}
+
+ssize_t sendto(int fd, const void *buf, size_t count, int flags, __CONST_SOCKADDR_ARG to, socklen_t len)
+{
+	return IO_PLAIN(sendto, fd) ? real.sendto(fd, buf, count, flags, to, len)
+				    : tracked_sendto(fd, buf, count, flags, to, len);
 }
 
 /* --- bytes that never come through memory of the host's ---------------------------------------------------

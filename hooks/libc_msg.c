@@ -32,12 +32,17 @@ static ssize_t send_message(struct conn *conn, int fd, const struct msghdr *mess
 	return io_write_through(conn, &call);
 }
 
-ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+TRACKED ssize_t tracked_sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	IO_CONN(fd);
 	if (!conn)
 		return REAL(sendmsg)(fd, message, flags);
 	return send_message(conn, fd, message, flags);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	return IO_PLAIN(sendmsg, fd) ? real.sendmsg(fd, message, flags) : tracked_sendmsg(fd, message, flags);
 }
 
 /* As the kernel does it: message by message, until one fails or goes only in part. */

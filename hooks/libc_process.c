@@ -5,6 +5,7 @@
  * that of a return from main too. */
 #include <linux/futex.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -14,6 +15,7 @@
 #include "hooks/nested.h"
 #include "preload/activity.h"
 #include "preload/config.h"
+#include "preload/conn.h"
 #include "preload/process.h"
 #include "preload/process_span.h"
 
@@ -26,6 +28,8 @@ pid_t _Fork(void); /* glibc 2.34 */
 	WRAP(quick_exit)    \
 	WRAP(abort)         \
 	WRAP(prctl)         \
+	WRAP(unshare)       \
+	WRAP(setns)         \
 	WRAP(syscall)
 
 HOOK_LIBRARY(libc_process, SYMBOLS);
@@ -142,6 +146,35 @@ int prctl(int option, ...)
 	return REAL(prctl)(option, a, b, c, d);
 }
 
+/* --- what the kernel grants to processes of one thread only ------------------------------------------------
+ */
+
+static void be_one_thread(void)
+{
+	if (!hook_live_nested() || !hook_same_process() || !process_leave)
+		return;
+	struct nested nested = nested_enter();
+	process_leave((int)config.exit_timeout);
+	nested_leave(nested);
+}
+
+int unshare(int flags)
+{
+	if (hooks_live && (flags & (CLONE_NEWUSER | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)))
+		be_one_thread();
+	return REAL(unshare)(flags);
+}
+
+int setns(int fd, int kind)
+{
+	if (hooks_live && (kind == 0 || kind & (CLONE_NEWUSER | CLONE_NEWNS)))
+		be_one_thread();
+	return REAL(setns)(fd, kind);
+}
+
+/* --- bare system calls
+ * -------------------------------------------------------------------------------------- */
+
 static bool waits_on_futex(int operation)
 {
 	operation &= FUTEX_CMD_MASK;
@@ -158,6 +191,31 @@ static void blocked(void)
 	nested_leave(nested);
 }
 
+static bool moves_bytes(long number)
+{
+	switch (number) {
+	case SYS_read:
+	case SYS_readv:
+	case SYS_recvfrom:
+	case SYS_recvmsg:
+	case SYS_write:
+	case SYS_writev:
+	case SYS_sendto:
+	case SYS_sendmsg:
+	case SYS_sendfile:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void unseen(int fd)
+{
+	int saved = hook_enter();
+	conn_bypassed(fd);
+	hook_leave(saved);
+}
+
 long syscall(long number, ...)
 {
 	va_list arguments;
@@ -167,13 +225,27 @@ long syscall(long number, ...)
 	va_end(arguments);
 
 	if (hooks_live) {
+		/* What our own hooks know how to do: libuv closes so. */
+		if (number == SYS_close)
+			return close((int)a);
+		if (number == SYS_close_range)
+			return close_range((unsigned)a, (unsigned)b, (int)c);
+		if (number == SYS_unshare)
+			return unshare((int)a);
+		if (number == SYS_setns)
+			return setns((int)a, (int)b);
+		if (number == SYS_dup)
+			return dup((int)a);
+		if (number == SYS_dup3)
+			return dup3((int)a, (int)b, (int)c);
+		if (moves_bytes(number) && fdtable_get((int)a) && hook_live())
+			unseen((int)a);
 		if (number == SYS_seccomp &&
 		    (a == SECCOMP_SET_MODE_STRICT || (a == SECCOMP_SET_MODE_FILTER && c != 0)))
 			door_closes();
 		else if (number == SYS_exit_group)
 			ending((int)a & 0xff);
-		else if (number == SYS_futex && thread.evidence == EVIDENCE_INHERITED &&
-			 waits_on_futex((int)b))
+		else if (number == SYS_futex && thread.evidence != EVIDENCE_NONE && waits_on_futex((int)b))
 			blocked();
 	}
 	return REAL(syscall)(number, a, b, c, d, e, f);

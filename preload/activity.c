@@ -8,6 +8,9 @@
 struct context process_context;
 _Atomic bool process_served;
 _Atomic uint32_t activities_live;
+/* Threads of this process were seen to leave a request to another thread, or for another request: what a
+ * thread read says nothing of what it does then. */
+_Atomic bool activities_wander;
 
 static void forget_current(void)
 {
@@ -56,11 +59,22 @@ static void add_evidence(span_ref activity, enum evidence evidence, struct conn 
 	}
 	if (before != SPAN_NOBODY && !spent)
 		thread.ambiguous = true;
+	else if (before != SPAN_NOBODY)
+		thread.ambiguous = false;
 	set_current(activity, evidence, source);
+}
+
+void activity_wandered(void)
+{
+	if (!atomic_load_explicit(&activities_wander, memory_order_relaxed))
+		atomic_store_explicit(&activities_wander, true, memory_order_relaxed);
 }
 
 void activity_read_request(struct conn *conn, span_ref activity)
 {
+	if (!thread.loop && thread.evidence == EVIDENCE_REQUEST && thread.source != conn &&
+	    live_current() != SPAN_NOBODY)
+		activity_wandered();
 	add_evidence(activity, EVIDENCE_REQUEST, conn);
 }
 
@@ -184,23 +198,35 @@ void activity_carried(span_ref activity, enum evidence evidence)
 		set_current(activity, evidence, NULL);
 }
 
-void activity_blocked(void)
+static bool alone(void)
 {
-	if (thread.evidence == EVIDENCE_INHERITED)
-		forget_current();
+	return atomic_load_explicit(&activities_live, memory_order_relaxed) <= 1;
 }
 
-/* In a loop, an answer's reader may at once start what waited behind it: somebody else's call. Only where no
- * other activity is under way in the process can it not. */
-static bool answer_is_exact(void)
+/* What a thread finds after such a wait may be another activity's job; with no other under way it cannot. */
+void activity_blocked(void)
 {
-	return !thread.loop || atomic_load_explicit(&activities_live, memory_order_relaxed) <= 1;
+	if (thread.evidence == EVIDENCE_INHERITED) {
+		forget_current();
+	} else if (thread.evidence != EVIDENCE_NONE && live_current() != SPAN_NOBODY && !alone()) {
+		thread.evidence = EVIDENCE_NONE;
+		thread.ambiguous = true;
+	}
+}
+
+/* In a loop, what is read last says for sure whose call comes next only where no other activity is under way
+ * in the process: an answer's reader may at once start what waited behind it, and a timer may go off behind a
+ * request's. The same for a pool whose handlers give back their thread before they have answered. */
+static bool read_is_exact(void)
+{
+	bool wanders = thread.loop || atomic_load_explicit(&activities_wander, memory_order_relaxed);
+	return !wanders || alone() || thread.evidence == EVIDENCE_STACK;
 }
 
 span_ref activity_for_opening(void)
 {
 	span_ref current = activity_current();
-	if (current != SPAN_NOBODY && thread.evidence == EVIDENCE_ANSWER && !answer_is_exact())
+	if (current != SPAN_NOBODY && !read_is_exact())
 		return SPAN_NOBODY;
 	return current;
 }
@@ -218,7 +244,7 @@ struct activity_verdict activity_for_call(struct conn *conn)
 		verdict.ambiguous = true;
 	} else if (current != SPAN_NOBODY && opener != SPAN_NOBODY && opener != current) {
 		verdict.ambiguous = true;
-	} else if (current != SPAN_NOBODY && thread.evidence == EVIDENCE_ANSWER && !answer_is_exact()) {
+	} else if (current != SPAN_NOBODY && !read_is_exact()) {
 		verdict.ambiguous = true;
 	} else if (current != SPAN_NOBODY) {
 		verdict.activity = current;
@@ -282,7 +308,7 @@ span_ref activity_find(const struct context *received, bool *process)
 	*process = false;
 	/* The thread's own activity first: a caller may send one context with several requests. */
 	span_ref current = activity_current();
-	if (current != SPAN_NOBODY && received_it(current, received))
+	if (current != SPAN_NOBODY && read_is_exact() && received_it(current, received))
 		return current;
 	for (uint32_t i = 0; i < INDEX_PROBES; i++) {
 		span_ref candidate =

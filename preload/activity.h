@@ -19,8 +19,9 @@ span_ref activity_current(void);
 void activity_read_request(struct conn *conn, span_ref activity); /* rule 1 */
 void activity_read_answer(struct conn *conn,
 			  span_ref activity); /* rule 2; NOBODY: an answer of unknown owner */
-void activity_woken(void);                    /* a loop read its wake-up: what follows is posted work */
-void activity_ended(span_ref activity);       /* rule 6, on the thread that saw the end */
+void activity_wandered(void); /* a request was answered by another thread than the one that read it */
+void activity_woken(void);    /* a loop read its wake-up: what follows is posted work */
+void activity_ended(span_ref activity); /* rule 6, on the thread that saw the end */
 
 /* Rule 3: the thread is about to wait. `own` says that only fds of its current activity are waited for (or
  * none at all): the activity stays. */
@@ -37,7 +38,9 @@ void activity_made_fd(int fd, bool wakes);
 /* Rule 4. What to hand to a thread or context that is made now; and what it does with it. */
 span_ref activity_to_carry(void);
 void activity_carried(span_ref activity, enum evidence evidence);
-void activity_blocked(void); /* waited on a condition or semaphore: inherited evidence is spent */
+/* Waits on a condition or semaphore: inherited evidence is spent, and where other activities are under way
+ * any. */
+void activity_blocked(void);
 
 /* The parent of a call that begins on `conn`. */
 struct activity_verdict {
@@ -60,5 +63,6 @@ void activity_unindex(span_ref activity, const struct context *received);
 extern struct context process_context;
 extern _Atomic bool process_served; /* it served a request: process_context is no default parent any more */
 extern _Atomic uint32_t activities_live;
+extern _Atomic bool activities_wander; /* activity_wandered() was called */
 
 #endif

@@ -146,6 +146,8 @@ size_t outgoing_callers(const struct outgoing *out, size_t sent);
 ssize_t conn_sent(struct outgoing *out, ssize_t sent, int *error);
 /* The thread was cancelled in the real write: nobody knows what went. */
 void conn_send_abandoned(struct outgoing *out);
+/* The number was no socket any more: what was looked at ahead never was a request. */
+void conn_send_misled(struct outgoing *out);
 /* Bytes that went out without passing through memory of ours (sendfile, splice). */
 void conn_sent_unseen(struct conn *conn, uint64_t count);
 

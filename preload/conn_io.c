@@ -490,6 +490,15 @@ ssize_t conn_sent(struct outgoing *out, ssize_t sent, int *error)
 	return result;
 }
 
+void conn_send_misled(struct outgoing *out)
+{
+	if (out->planned && conn_lock(out->conn)) {
+		exchange_drop_after(out->conn, out->begun);
+		conn_unlock(out->conn);
+	}
+	conn_send_abandoned(out);
+}
+
 void conn_send_abandoned(struct outgoing *out)
 {
 	atomic_store(&out->conn->lost, true);

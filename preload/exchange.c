@@ -191,6 +191,7 @@ static void server_head(struct exchange_sink *sink, struct span *span)
 	atomic_fetch_add_explicit(&activities_live, 1, memory_order_relaxed);
 	if (!atomic_load_explicit(&process_served, memory_order_relaxed))
 		atomic_store(&process_served, true);
+	span->reader = &thread;
 	if (exchange_first(sink->conn) == span)
 		activity_read_request(sink->conn, span_reference(span));
 }
@@ -267,6 +268,8 @@ static void response_event(struct exchange_sink *sink, struct span *span, const 
 		span->responding = true;
 		if (span->kind == SPAN_CLIENT)
 			activity_read_answer(sink->conn, span->activity);
+		else if (span->reader && span->reader != &thread)
+			activity_wandered();
 		break;
 	case EVENT_RESPONSE_HEAD:
 		exchange_describe(sink, span, MOMENT_RESPONSE);

@@ -112,28 +112,33 @@ void hook_go_inert(const char *why)
 
 /* A page that the kernel wipes in a forked child (also one made by a bare clone), but that a vfork child
  * shares: wiped means forked, pid changed but not wiped means vforked. */
-static struct marker {
-	int pid;
-} * marker;
+struct hook_marker *hook_marker;
+void (*hook_forked)(void);
 
 static void mark_process(void)
 {
-	if (!marker) {
-		marker = sys_map(4096);
-		if (marker)
-			madvise(marker, 4096, MADV_WIPEONFORK);
+	if (!hook_marker) {
+		hook_marker = sys_map(4096);
+		if (hook_marker)
+			madvise(hook_marker, 4096, MADV_WIPEONFORK);
 	}
-	if (marker)
-		marker->pid = (int)sys_getpid();
+	if (hook_marker)
+		hook_marker->pid = (int)sys_getpid();
+}
+
+void hook_wiped_now(void)
+{
+	mark_process();
+	if (hook_forked)
+		hook_forked();
 }
 
 bool hook_same_process(void)
 {
-	if (!marker)
+	if (!hook_marker)
 		return true;
-	if (marker->pid == 0)
-		mark_process();
-	thread.vforked = marker->pid != (int)sys_getpid();
+	hook_notice_fork();
+	thread.vforked = hook_marker->pid != (int)sys_getpid();
 	return !thread.vforked;
 }
 

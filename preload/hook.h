@@ -112,6 +112,19 @@ void hook_go_inert(const char *why);
 /* Process identity: true in the process that ran our constructor or was forked (not vforked) from it with
  * our fork handling done. False in a vfork child, which shares memory with its parent. One getpid call. */
 bool hook_same_process(void);
+/* Children of a bare clone(2) run no fork handler; the wiped page tells. Asked where a span begins and ends.
+ */
+struct hook_marker {
+	int pid; /* 0: wiped */
+};
+extern struct hook_marker *hook_marker;
+extern void (*hook_forked)(void); /* what the fork handler in the child does; may be done twice */
+void hook_wiped_now(void);
+static inline void hook_notice_fork(void)
+{
+	if (hook_marker && __builtin_expect(hook_marker->pid == 0, 0))
+		hook_wiped_now();
+}
 void hook_process_started(void); /* constructor, and child after fork */
 
 #endif

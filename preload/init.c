@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "exporter/exporter.h"
@@ -147,8 +149,34 @@ static void retire(int timeout_ms)
 		exporter_retire(timeout_ms);
 }
 
+static void leave(int timeout_ms)
+{
+	if (running && hook_same_process())
+		exporter_leave(timeout_ms);
+}
+
+/* Address space is all that our tables take until they are used; where that is rationed they must not eat the
+ * host's share. */
+static void fit_memory(void)
+{
+	struct rlimit limit;
+	if (sys_call(SYS_prlimit64, 0L, (long)RLIMIT_AS, NULL, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return;
+	for (;;) {
+		size_t blocks = config.max_spans < 1024 ? config.max_spans : 1024;
+		size_t need = config.max_spans * sizeof(struct span) + blocks * BLOCK_SIZE +
+			      config.max_connections * sizeof(struct conn) + config.queue_bytes;
+		if (need <= limit.rlim_cur / 16 || config.max_spans <= 64)
+			return;
+		config.max_spans /= 2;
+		config.max_connections = config.max_connections / 2 > 64 ? config.max_connections / 2 : 64;
+		config.queue_bytes /= 2;
+	}
+}
+
 static bool make_tables(void)
 {
+	fit_memory();
 	return span_init(config.max_spans) &&
 	       blocks_init(config.max_spans < 1024 ? config.max_spans : 1024) &&
 	       conn_init(config.max_connections, registry_protocols) &&
@@ -179,7 +207,8 @@ static void start(const char *own_path)
 	clock_adjust();
 	set_protocols();
 	if (!make_tables()) {
-		log_error("init", "no memory for our tables: this process is not traced");
+		log_info("init", "no memory for our tables: this process is not traced");
+		pool_drop_all();
 		return;
 	}
 	environ_init(own_path, environ);
@@ -190,6 +219,8 @@ static void start(const char *own_path)
 	process_flush = flush;
 	process_retire = retire;
 	process_forked = forked_silently;
+	process_leave = leave;
+	hook_forked = fork_child;
 	queue_set_waker(exporter_wake);
 	read_process_context();
 	pthread_atfork(fork_prepare, fork_parent, fork_child);

@@ -2,6 +2,8 @@
 
 #include "preload/sys.h"
 
+static struct pool *pools;
+
 bool pool_init(struct pool *pool, size_t slot, uint32_t most)
 {
 	slot = (slot + 63) & ~(size_t)63;
@@ -16,7 +18,17 @@ bool pool_init(struct pool *pool, size_t slot, uint32_t most)
 	atomic_store(&pool->carved, 0);
 	atomic_store(&pool->free, 0);
 	pool->base = map + links;
+	pool->other = pools;
+	pools = pool;
 	return true;
+}
+
+void pool_drop_all(void)
+{
+	for (struct pool *pool = pools; pool; pool = pool->other) {
+		sys_unmap(pool->links, (size_t)(pool->base - (char *)pool->links) + pool->slot * pool->most);
+		pool->base = NULL;
+	}
 }
 
 void *pool_take(struct pool *pool)

@@ -15,9 +15,11 @@ struct pool {
 	_Atomic uint32_t carved;
 	_Atomic uint64_t free; /* low 32: index + 1 of the first free slot, high 32: a tag against ABA */
 	_Atomic uint32_t *links;
+	struct pool *other; /* made before this one */
 };
 
 bool pool_init(struct pool *pool, size_t slot, uint32_t most);
+void pool_drop_all(void);           /* the constructor's way back, when one of them could not be had */
 void *pool_take(struct pool *pool); /* contents undefined; NULL when all are taken */
 void pool_give(struct pool *pool, void *slot);
 

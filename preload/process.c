@@ -4,4 +4,5 @@
 
 bool (*process_flush)(int timeout_ms);
 void (*process_retire)(int timeout_ms);
+void (*process_leave)(int timeout_ms);
 void (*process_forked)(bool child);

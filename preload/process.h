@@ -11,6 +11,9 @@
 extern bool (*process_flush)(int timeout_ms);
 /* The same, and stops the exporter for good: the kernel is about to forbid what it needs. */
 extern void (*process_retire)(int timeout_ms);
+/* Gets out what is queued and ends the exporter's thread until the next span, if the host has no other
+ * thread: some system calls are for processes of one thread only. */
+extern void (*process_leave)(int timeout_ms);
 /* What pthread_atfork would have done in the child or parent, for forks that do without it (_Fork). */
 extern void (*process_forked)(bool child);
 

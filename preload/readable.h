@@ -2,8 +2,8 @@
  *
  * A host that passes a bad pointer must get EFAULT from the kernel, not a crash in us. Where we have to look
  * at its bytes before the kernel does (a client's write, a connect address), this asks first: the near stack
- * and pages that were asked about lately are taken as good; else the kernel is asked (process_vm_readv on
- * ourselves; where that is forbidden the answer is yes), for every page of the range. */
+ * and pages that were asked about lately are taken as good; else the kernel is asked, for every page of the
+ * range. */
 #ifndef TAGALONG_READABLE_H
 #define TAGALONG_READABLE_H
 

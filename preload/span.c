@@ -7,6 +7,7 @@
 #include "preload/clock.h"
 #include "preload/config.h"
 #include "preload/counters.h"
+#include "preload/hook.h"
 #include "preload/pool.h"
 #include "preload/queue.h"
 #include "preload/sampler.h"
@@ -29,6 +30,7 @@ bool span_init(uint32_t max_spans)
 
 struct span *span_begin(enum span_kind kind, uint64_t start)
 {
+	hook_notice_fork();
 	struct span *span = pool_take(&spans);
 	if (!span) {
 		count_one(spans_no_slot);
@@ -312,6 +314,7 @@ static void export_span(struct span *span, uint64_t end)
 
 void span_end(struct span *span, uint64_t end)
 {
+	hook_notice_fork();
 	if (span->recording && !span->aside && span->identified && !span_inherited(span))
 		export_span(span, end);
 	free_slot(span);

@@ -41,6 +41,7 @@ struct span {
 	uint16_t status;
 	uint8_t name_len, error_len;
 	span_ref activity;          /* CLIENT: on whose behalf */
+	const void *reader;         /* SERVER: the thread that read its head; compared, never followed */
 	uint64_t start;             /* monotonic ns */
 	uint64_t authority, target; /* CLIENT: hashes of where it went and for what */
 	uint32_t resend;

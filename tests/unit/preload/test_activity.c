@@ -35,6 +35,8 @@ static int fresh_thread(void **state)
 	(void)state;
 	memset(&thread, 0, sizeof(thread));
 	atomic_store(&process_served, false);
+	atomic_store(&activities_wander, false);
+	atomic_store(&activities_live, 0);
 	memset(&process_context, 0, sizeof(process_context));
 	return 0;
 }
@@ -142,6 +144,58 @@ static void test_call_after_answer_in_busy_loop_is_ambiguous(void **state)
 	finish(a);
 }
 
+/* nginx with limit_req: a request was read, and then another one's timer goes off. */
+static void test_call_after_request_in_busy_loop_is_ambiguous(void **state)
+{
+	(void)state;
+	struct conn in = {.role = ROLE_SERVER}, up = kept_connection();
+	struct span *a = serve(1), *b = serve(2);
+	activity_wait(false);
+	activity_read_request(&in, span_reference(b));
+	assert_true(activity_for_call(&up).ambiguous);
+	assert_int_equal(activity_for_opening(), SPAN_NOBODY);
+	finish(a);
+	assert_int_equal(activity_for_call(&up).activity, span_reference(b));
+	finish(b);
+}
+
+/* A handler that gives back its thread unanswered: the thread's next job is another one's. */
+static void test_pool_whose_requests_wander(void **state)
+{
+	(void)state;
+	struct conn in = {.role = ROLE_SERVER}, other = {.role = ROLE_SERVER}, up = kept_connection();
+	struct span *a = serve(1), *b = serve(2), *c = serve(3);
+	activity_read_request(&in, span_reference(a));
+	assert_int_equal(activity_for_call(&up).activity, span_reference(a));
+	activity_wandered(); /* somebody else answered what was read here */
+	assert_true(activity_for_call(&up).ambiguous);
+	/* Reading another request while the first is open tells it as well. */
+	atomic_store(&activities_wander, false);
+	memset(&thread, 0, sizeof(thread));
+	activity_read_request(&in, span_reference(a));
+	activity_read_request(&other, span_reference(b));
+	assert_true(atomic_load(&activities_wander));
+	finish(a);
+	finish(b);
+	finish(c);
+}
+
+static void test_wait_for_a_job_spends_what_was_read(void **state)
+{
+	(void)state;
+	struct conn in = {.role = ROLE_SERVER}, other = {.role = ROLE_SERVER}, up = kept_connection();
+	struct span *a = serve(1), *b = serve(2);
+	activity_read_request(&in, span_reference(a));
+	activity_blocked();
+	assert_true(activity_for_call(&up).ambiguous);
+	assert_int_equal(activity_current(), SPAN_NOBODY);
+	/* A request read now is new evidence, and exact. */
+	activity_read_request(&other, span_reference(b));
+	assert_int_equal(activity_for_call(&up).activity, span_reference(b));
+	finish(a);
+	finish(b);
+}
+
 static void test_call_after_answer_in_blocking_thread_is_exact(void **state)
 {
 	(void)state;
@@ -191,9 +245,10 @@ static void test_fresh_connection_remembers_its_opener(void **state)
 	assert_true(activity_for_call(&up).ambiguous);
 	/* A kept connection is nobody's in particular. */
 	up.requests = 2;
+	assert_true(activity_for_call(&up).ambiguous);
+	finish(a);
 	assert_int_equal(activity_for_call(&up).activity, span_reference(b));
 	finish(b);
-	finish(a);
 	up.requests = 1;
 	assert_int_equal(activity_for_call(&up).activity, SPAN_NOBODY);
 }
@@ -218,7 +273,7 @@ static void test_inherited_is_spent_by_blocking(void **state)
 	activity_blocked();
 	assert_int_equal(activity_current(), SPAN_NOBODY);
 	activity_read_request(&in, span_reference(a));
-	activity_blocked(); /* what was read here stays */
+	activity_blocked(); /* what was read here stays: no other is under way that a job could be of */
 	assert_int_equal(activity_current(), span_reference(a));
 	finish(a);
 }
@@ -278,6 +333,9 @@ int main(void)
 		CASE(test_wait_for_one_foreign_descriptor_makes_no_loop),
 		CASE(test_answer_brings_activity_back),
 		CASE(test_call_after_answer_in_busy_loop_is_ambiguous),
+		CASE(test_call_after_request_in_busy_loop_is_ambiguous),
+		CASE(test_pool_whose_requests_wander),
+		CASE(test_wait_for_a_job_spends_what_was_read),
 		CASE(test_call_after_answer_in_blocking_thread_is_exact),
 		CASE(test_foreign_answer_in_loop_is_ambiguous),
 		CASE(test_wake_up_in_loop_is_no_evidence),
