@@ -5,6 +5,7 @@
 #include <alloca.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,10 +50,39 @@ static void leaving(const char *path)
 	nested_leave(nested);
 }
 
-/* A name that libc looks for along PATH, or that is relative to a descriptor, cannot be judged beforehand. */
+/* What is relative to a descriptor cannot be judged beforehand. */
 static const char *absolute(const char *file)
 {
 	return readable(file, 1) && file[0] == '/' ? file : NULL;
+}
+
+static bool is_program(const char *directory, size_t len, const char *name, size_t name_len)
+{
+	char path[4096];
+	if (len + name_len + 2 > sizeof(path))
+		return false;
+	memcpy(path, directory, len);
+	path[len] = '/';
+	memcpy(path + len + (len > 0), name, name_len + 1);
+	return sys_access(path, X_OK) == 0;
+}
+
+/* As libc looks for it: where there is a slash, there; else along PATH. */
+static bool will_be_found(const char *name)
+{
+	size_t name_len = readable(name, 1) ? strlen(name) : 0;
+	const char *list = getenv("PATH");
+	if (name_len == 0)
+		return false;
+	if (memchr(name, '/', name_len))
+		return sys_access(name, X_OK) == 0;
+	for (list = list ? list : "/bin:/usr/bin"; list; list = *list ? list + 1 : NULL) {
+		size_t len = strcspn(list, ":");
+		if (is_program(list, len, name, name_len))
+			return true;
+		list += len;
+	}
+	return false;
 }
 
 /* What we added may be the straw that is too much. */
@@ -80,13 +110,15 @@ int execv(const char *path, char *const argv[])
 
 int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	leaving(absolute(file));
+	if (will_be_found(file))
+		leaving(NULL);
 	WITH_ENVIRON(envp, REAL(execvpe)(file, argv, env));
 }
 
 int execvp(const char *file, char *const argv[])
 {
-	leaving(absolute(file));
+	if (will_be_found(file))
+		leaving(NULL);
 	WITH_ENVIRON(environ, REAL(execvpe)(file, argv, env));
 }
 

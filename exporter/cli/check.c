@@ -49,6 +49,18 @@ static void line(char mark, const char *format, ...)
 	putchar('\n');
 }
 
+/* A runtime that does not bear our standing in front of it, unless somebody has put it there already. */
+static const char *sanitizer(const struct check_facts *facts)
+{
+	const char *preload = getenv("LD_PRELOAD");
+	if (preload && strstr(preload, "libasan"))
+		return NULL;
+	for (size_t i = 0; i < facts->needed_count; i++)
+		if (!strncmp(facts->needed[i], "libasan.so", 10))
+			return facts->needed[i];
+	return NULL;
+}
+
 /* Why it cannot be traced at all; NULL: it can. `text` may be used for the answer. */
 static const char *obstacle(const struct check_target *target, const struct check_facts *facts, char *text,
 			    size_t cap)
@@ -80,6 +92,14 @@ static const char *obstacle(const struct check_target *target, const struct chec
 		return "a Go program: its runtime makes system calls itself, past libc";
 	if (!strncmp(base ? base + 1 : facts->interpreter, "ld-musl", 7))
 		return "built for musl; the library needs glibc";
+	const char *runtime = sanitizer(facts);
+	if (runtime) {
+		snprintf(text, cap,
+			 "built with AddressSanitizer, which refuses to start behind another library; "
+			 "LD_PRELOAD=\"%s libtagalong.so\" puts it in front",
+			 runtime);
+		return text;
+	}
 	if (target->privileged) {
 		snprintf(text, cap, "%s: the loader ignores LD_PRELOAD", target->privilege);
 		return text;
@@ -227,7 +247,7 @@ static int check_program(const char *name, const struct check_names *names)
 	return why ? CLI_BAD : CLI_OK;
 }
 
-bool check_obstacle(const char *program, char *why, size_t cap)
+bool check_obstacle(const char *program, char *why, size_t cap, bool *refuses)
 {
 	static struct check_target target;
 	static struct elf elf;
@@ -235,12 +255,14 @@ bool check_obstacle(const char *program, char *why, size_t cap)
 	char text[256];
 	const char *reason = NULL;
 
+	*refuses = false;
 	if (check_find(&target, program)) {
 		open_elf(&elf, target.fd);
 		/* What is neither ELF nor script is tried as a shell script by execvp(). */
 		if (elf_head(&elf, &facts)) {
 			check_headers(&elf, &facts);
 			reason = obstacle(&target, &facts, text, sizeof(text));
+			*refuses = reason && sanitizer(&facts);
 		}
 	}
 	if (target.fd >= 0)

@@ -114,6 +114,6 @@ bool check_find(struct check_target *target, const char *name);
 /* --- check.c ----------------------------------------------------------------------------------------- */
 /* One reason why a program cannot be traced, found with as little reading as possible, for `run`. False:
  * none is known, also where the program does not exist. */
-bool check_obstacle(const char *program, char *why, size_t cap);
+bool check_obstacle(const char *program, char *why, size_t cap, bool *refuses); /* it would not even start */
 
 #endif

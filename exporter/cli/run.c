@@ -323,9 +323,11 @@ static int run_program(struct run *run, char **argv)
 	int failed;
 
 	text_escape_string(shown, sizeof(shown), argv[0]);
-	if (put_in_front(run)) {
-		if (check_obstacle(argv[0], why, sizeof(why)))
-			cli_complain("%s cannot be traced: %s", shown, why);
+	bool refuses, obstacle = check_obstacle(argv[0], why, sizeof(why), &refuses);
+	if (obstacle)
+		cli_complain("%s cannot be traced: %s", shown, why);
+	/* What cannot be traced may start what can; but not if it would not even start. */
+	if (!refuses && put_in_front(run)) {
 		if (!run->quiet)
 			stats = make_stats(&path);
 		if (stats)

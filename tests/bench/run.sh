@@ -30,7 +30,12 @@ wait_port() { for _ in $(seq 100); do (exec 3<>/dev/tcp/127.0.0.1/"$1") 2>/dev/n
 pids+=($!)
 for _ in $(seq 100); do [ -s "$work/sink.port" ] && break; sleep 0.05; done
 endpoint=http://127.0.0.1:$(cat "$work/sink.port")
-preloaded() { env LD_PRELOAD="$lib" OTEL_EXPORTER_OTLP_ENDPOINT="$endpoint" OTEL_METRICS_EXPORTER=none "$@"; }
+# In the background it becomes the program itself: $! is the program's, and so are its children.
+preloaded() {
+	local become=
+	[ "$BASHPID" != $$ ] && become=exec
+	$become env LD_PRELOAD="$lib" OTEL_EXPORTER_OTLP_ENDPOINT="$endpoint" OTEL_METRICS_EXPORTER=none "$@"
+}
 
 row "what" bare with difference budget
 row "----" ---- ---- ---------- ------

@@ -136,6 +136,13 @@ check 2 "" ./plain ./none ./main.o
 check 2 "no program named"
 check 2 "unknown option" --bogus
 
+# What would refuse to start behind us is said, and run without us.
+printf '#include <stdio.h>\nint main(void) { return puts("started") < 0; }\n' > asan.c
+if gcc -fsanitize=address -o asan asan.c 2> /dev/null; then
+	check 1 "AddressSanitizer, which refuses to start" ./asan
+	[ "$("$tagalong" run ./asan 2> /dev/null)" = started ] || { echo "FAILED: an ASan program is not run"; failures=$((failures + 1)); }
+fi
+
 if command -v go > /dev/null && [ -z "${NO_GO:-}" ]; then
 	mkdir g && printf 'package main\nfunc main() {}\n' > g/main.go
 	if (cd g && GO111MODULE=off CGO_ENABLED=0 GOCACHE=$dir/cache HOME=$dir go build -o ../gostatic main.go) 2> /dev/null; then

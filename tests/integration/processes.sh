@@ -51,6 +51,13 @@ if how == "failed_exec":
     try: os.execv("/no/such/program", ["x"])
     except OSError: sys.exit(7)
 '
+gcc -w -o "$work/by_name" -x c - <<'C' || exit 1
+#include <unistd.h>
+int main() { execlp("no-such-program", "x", (char *)0); return 7; }
+C
+: >"$spans"
+traced ends TAGALONG_PROCESS_SPANS=true "$work/by_name"
+expect "an exec by name that fails: exported with its code" 7 "$(flat "$spans" | jq -r '.a["process.exit.code"]')"
 for how in _exit exit quick_exit syscall return failed_exec; do
 	: >"$spans"
 	traced ends TAGALONG_PROCESS_SPANS=true /usr/bin/python3 -c "$ends" $how
