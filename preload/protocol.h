@@ -7,6 +7,10 @@
  * stash block that it may ask for when a message head is cut between two feeds. Who copies the state to look
  * ahead copies a stash block that is there as well, and puts both back.
  *
+ * A protocol whose memory is neither small nor plain (decompression tables) keeps that in an arena, which is
+ * never copied: it must tell from its copied state what it has done to the arena already, and not do it a
+ * second time when bytes that were looked at ahead are fed again.
+ *
  * The same code serves both roles: `requests` is fed with what the client sends, `responses` with what
  * the server sends. Whether that is read or written, and whether anything may be edited, is the
  * connection's business.
@@ -27,10 +31,16 @@
  *   RESPONSE_HEAD  final head complete; describe() may be asked
  *   RESPONSE_END   last byte of the response
  *
+ * Multiplexed protocols have two more:
+ *
+ *   BODY           bytes of this exchange's body, of either half, are in this feed; between head and end
+ *   RESET          the exchange ends here, early: `number` is an enum protocol_reset, `value` the error's
+ * name
+ *
  * REQUEST_END may come after RESPONSE_END (a response before the request ended). OPAQUE ends the
  * parsing of both halves: `number` is an enum protocol_opaque. After OPAQUE a protocol ignores feeds.
  *
- * Source of the HTTP/1 rules: RFC 9110, RFC 9112. */
+ * Source of the HTTP rules: RFC 9110, RFC 9112, RFC 9113, RFC 7541. */
 #ifndef TAGALONG_PROTOCOL_H
 #define TAGALONG_PROTOCOL_H
 
@@ -41,6 +51,7 @@
 
 #define PROTOCOL_STATE_MAX 384   /* bytes of state a connection has room for */
 #define PROTOCOL_STASH_SIZE 8192 /* bytes of one stash block */
+#define PROTOCOL_ARENA_SIZE (256 * 1024)
 
 enum protocol_half { HALF_REQUESTS, HALF_RESPONSES };
 
@@ -54,7 +65,14 @@ enum protocol_event_type {
 	EVENT_INTERIM,
 	EVENT_RESPONSE_HEAD,
 	EVENT_RESPONSE_END,
+	EVENT_BODY,
+	EVENT_RESET,
 	EVENT_OPAQUE,
+};
+
+enum protocol_reset {
+	RESET_FAILED,
+	RESET_CANCELLED, /* the client wanted no more of it: for that side no error */
 };
 
 enum protocol_opaque {
@@ -84,9 +102,28 @@ struct protocol_stash {
 	char *(*take)(struct protocol_stash *stash);
 };
 
+/* The arena: PROTOCOL_ARENA_SIZE bytes aligned to 64, contents undefined, of which only what is touched costs
+ * anything. take() answers the same one again when it was taken already, NULL when the budget is used up. The
+ * connection gives it back, with all that is in it, at its end or after OPAQUE; nothing in it may need
+ * closing. */
+struct protocol_arena {
+	char *base;
+	char *(*take)(struct protocol_arena *arena);
+};
+
 struct protocol_sink {
 	void (*event)(struct protocol_sink *sink, const struct protocol_event *event);
 	struct protocol_stash *stash;
+	struct protocol_arena *arena;
+};
+
+/* One change to the bytes of a feed. An insertion stands before the byte at `offset`; a replacement for as
+ * many bytes as it has. An offset below 0 lies in an earlier feed. */
+#define PROTOCOL_EDITS 3
+struct protocol_edit {
+	ptrdiff_t offset;
+	bool replaces;
+	struct bytes text;
 };
 
 /* What the connection knows of its two ends; text is borrowed for the call, NONE where unknown. */
@@ -145,6 +182,19 @@ struct protocol {
 	/* Only during REQUEST_HEAD (MOMENT_REQUEST) or RESPONSE_HEAD (MOMENT_RESPONSE) callbacks. */
 	void (*describe)(const void *state, enum protocol_side side, enum protocol_moment moment,
 			 const struct protocol_endpoint *endpoint, struct protocol_facts *facts);
+
+	/* Several exchanges are under way at a time, in any order. */
+	bool multiplexed;
+	/* Are these, the first bytes of a connection, certainly this protocol's? NULL: never certain. The
+	 * first protocol of the list has all that nobody is certain of. */
+	bool (*begins)(enum protocol_half half, struct bytes first);
+	/* Only during INSERT. How the lines ("name: value" CRLF ...) are put in where that takes more than
+	 * putting them there: fills `edit`, in order of offset, with texts that stand in `room` one after the
+	 * other, and returns how many; 0: it cannot be done. Asked again for the same head and lines it
+	 * answers the same, in the new feed's offsets. The caller must drop the edit when part of it lies in
+	 * an earlier feed and has not been made. NULL: the lines go in as they are, at the event's offset. */
+	int (*insert)(const void *state, struct bytes lines, char *room, size_t size,
+		      struct protocol_edit edit[PROTOCOL_EDITS]);
 };
 
 #endif

@@ -1,0 +1,218 @@
+/* http2.h - what the files of the HTTP/2 parser share with each other and nobody else.
+ *
+ * http2.c         the protocol: preface, frames, events
+ * http2_control.c SETTINGS, RST_STREAM, GOAWAY: frames that change what other frames mean
+ * http2_head.c    header blocks: collected, inflated once, told
+ * http2_record.c  what a header block said
+ * http2_memory.c  the arena: allocator, streams
+ * http2_edit.c    fields put into a header block that is on its way out
+ *
+ * Two kinds of state. struct http2_state is plain: a connection copies it, feeds ahead of a write, puts the
+ * copy back when less was written, and feeds what really went. struct http2_heap, in the arena, is never put
+ * back: an HPACK decoder cannot take a block back. So all that changes the heap is numbered, the plain state
+ * counts what it has come to, and the heap knows what was done already:
+ *
+ *   header blocks   half.blocks against codec.inflated. A block that comes again is not inflated again: what
+ * it said was recorded (with its length and hash: other bytes in its place are noticed, and the connection
+ * given up), and is told from there. SETTINGS        half.settings against codec.queued; acknowledgements
+ * half.acks against codec.applied. block.text      the part of a block that has come so far. Only the first
+ * block not inflated yet needs it, and that one is never followed by another: fed again, the same bytes go to
+ * the same places. streams         opening one that is there and ending one that is not are no-ops.
+ *
+ * A state that goes back to before the preface takes the arena anew, and everything is done again. */
+#ifndef TAGALONG_HTTP2_H
+#define TAGALONG_HTTP2_H
+
+#include <nghttp2/nghttp2.h>
+
+#include "hooks/protocols/http_describe.h"
+
+#define HTTP2_BLOCK_MAX (64 * 1024)   /* compressed bytes of one header block */
+#define HTTP2_LIST_MAX (256 * 1024)   /* and inflated, as SETTINGS_MAX_HEADER_LIST_SIZE counts */
+#define HTTP2_CONTINUATIONS_MAX 64    /* frames of one block */
+#define HTTP2_STREAMS 256             /* in flight */
+#define HTTP2_STREAM_SLOTS 512        /* of the hash table: a power of two */
+#define HTTP2_SETTINGS_WAITING 16     /* SETTINGS frames without an answer yet */
+#define HTTP2_RECORDS (24 * 1024)     /* bytes of what the last header blocks of a half said */
+#define HTTP2_RECORD_ROOM (16 * 1024) /* of these one block may have */
+#define HTTP2_FRAME_MIN 16384         /* what every peer must accept */
+#define HTTP2_HEADER 9                /* bytes of a frame's header */
+
+enum http2_type {
+	FRAME_DATA,
+	FRAME_HEADERS,
+	FRAME_PRIORITY,
+	FRAME_RST_STREAM,
+	FRAME_SETTINGS,
+	FRAME_PUSH_PROMISE,
+	FRAME_PING,
+	FRAME_GOAWAY,
+	FRAME_WINDOW_UPDATE,
+	FRAME_CONTINUATION,
+};
+
+#define FLAG_ACK 0x01u
+#define FLAG_END_STREAM 0x01u
+#define FLAG_END_HEADERS 0x04u
+#define FLAG_PADDED 0x08u
+#define FLAG_PRIORITY 0x20u
+
+enum http2_phase {
+	PHASE_PREFACE, /* the client's 24 bytes */
+	PHASE_HEADER,
+	PHASE_PREFIX, /* `want` bytes of the payload are collected in `small` */
+	PHASE_BODY,   /* `left` bytes: a fragment of a header block, or passed over */
+	PHASE_PADDING,
+};
+
+enum http2_kind { BLOCK_OTHER, BLOCK_REQUEST, BLOCK_RESPONSE }; /* other: trailers, pushed, closed streams */
+
+/* Of one SETTINGS frame; 0 in `given`: not in it. */
+struct http2_settings {
+	uint32_t table, frame_max, list_max;
+	uint8_t given; /* bits, 1 << identifier */
+};
+
+#define SETTING_TABLE 1
+#define SETTING_FRAME_MAX 5
+#define SETTING_LIST_MAX 6
+
+struct http2_half {
+	uint32_t length, left; /* of the payload: all; what is to come, without the padding */
+	uint32_t stream;
+	uint32_t number;       /* RST_STREAM: the code; GOAWAY: last stream */
+	uint32_t frame_max;    /* that the other side has said it accepts, and this one has acknowledged */
+	uint32_t frame_limit;  /* the most that it has ever said */
+	uint32_t list_max;     /* of a header list that the other side accepts */
+	uint32_t last;         /* highest stream begun */
+	uint32_t block_stream; /* a header block is under way: only its CONTINUATION may come. 0: none */
+	uint32_t block_len, block_hash;
+	uint32_t blocks;         /* header blocks that ended */
+	uint32_t settings, acks; /* sent by this half */
+	struct http2_settings setting;
+	uint8_t phase, type, flags, pad, pad_left;
+	uint8_t got, want;
+	uint8_t continuations, kind;
+	bool started; /* the first SETTINGS came */
+	bool ends;    /* the block's HEADERS ended its stream */
+	uint8_t small[HTTP2_HEADER];
+};
+
+struct http2_run;
+struct http2_heap;
+
+struct http2_state {
+	struct http2_run *run; /* only during a feed */
+	struct http2_heap *heap;
+	bool opaque;
+	struct http2_half half[2];
+};
+
+/* What a header block said. Followed by its items. */
+struct http2_record {
+	_Alignas(8) uint32_t number; /* of the block, from 1 */
+	uint32_t size;               /* with items, a multiple of 8 */
+	uint32_t length, hash;
+	uint32_t list;
+	uint16_t status;
+	uint16_t items, cut;
+};
+
+struct http2_codec { /* of one half */
+	nghttp2_hd_inflater *inflater;
+	uint32_t inflated, queued, applied;
+	bool broken;
+	char *text; /* the block under way, of `room` bytes */
+	uint32_t room;
+	uint32_t used; /* of records */
+	struct http2_settings queue[HTTP2_SETTINGS_WAITING];
+	_Alignas(8) char records[HTTP2_RECORDS];
+};
+
+struct http2_stream {
+	uint32_t id; /* 0: free */
+	bool headed; /* the final response's head was told */
+	bool gone;   /* the client reset it: closed at the next bytes of the server's */
+};
+
+#define HTTP2_SIZES 26 /* 32, 48, 64, 96 ... bytes */
+
+struct http2_memory {
+	char *at, *end;
+	void *free[HTTP2_SIZES];
+};
+
+struct http2_heap {
+	struct http2_memory memory;
+	nghttp2_mem calls;
+	uint32_t streams, gone;
+	struct http2_stream stream[HTTP2_STREAM_SLOTS];
+	struct http2_codec codec[2];
+};
+
+/* One feed, on the stack. */
+struct http2_run {
+	struct http2_state *state;
+	struct http2_half *half, *other;
+	struct http2_codec *codec; /* NULL until there is a heap */
+	struct protocol_sink *sink;
+	struct bytes in;
+	size_t at;
+	bool requests;
+	struct bytes direct; /* a block that stands whole in this feed */
+	uint32_t list;       /* of the head that is being told */
+	struct http_message message;
+};
+
+/* http2.c */
+void http2_tell(struct http2_run *run, enum protocol_event_type type, uint32_t stream, uint32_t number);
+void http2_opaque(struct http2_run *run, enum protocol_opaque why);
+void http2_malformed(struct http2_run *run); /* NOT_MINE before the first right frame */
+void http2_stream_ends(struct http2_run *run, uint32_t stream);
+
+/* http2_control.c */
+void http2_setting(struct http2_run *run);
+void http2_settings_end(struct http2_run *run);
+void http2_reset(struct http2_run *run);
+void http2_goaway(struct http2_run *run);
+
+/* http2_head.c */
+void http2_block_begin(struct http2_run *run, enum http2_kind kind);
+void http2_block_add(struct http2_run *run, struct bytes piece);
+void http2_block_end(struct http2_run *run);
+
+/* http2_record.c */
+struct http2_record *http2_record_new(struct http2_codec *codec, uint32_t number);
+struct http2_record *http2_record_find(struct http2_codec *codec, uint32_t number);
+void http2_record_keep(struct http2_record *record, bool requests, struct bytes name, struct bytes value);
+void http2_record_done(struct http2_codec *codec, struct http2_record *record);
+void http2_record_forget(struct http2_codec *codec); /* those that are hardly needed any more */
+/* Fills the message and tells the carrier fields. */
+void http2_record_read(struct http2_run *run, const struct http2_record *record, uint32_t stream);
+
+/* http2_memory.c */
+struct http2_heap *http2_heap_new(char *arena); /* NULL: no room for the decoders */
+void *http2_alloc(struct http2_memory *memory, size_t size);
+void http2_free(struct http2_memory *memory, void *ptr);
+struct http2_stream *http2_stream_find(struct http2_heap *heap, uint32_t id);
+struct http2_stream *http2_stream_open(struct http2_heap *heap, uint32_t id); /* NULL: too many */
+void http2_stream_close(struct http2_heap *heap, uint32_t id);
+void http2_streams_sweep(struct http2_heap *heap); /* closes those that are gone */
+
+/* http2_edit.c: pure. The frame that ends a header block, and the feed that it ends in. */
+struct http2_place {
+	ptrdiff_t start; /* of the frame's header, in the feed */
+	uint32_t length, stream;
+	uint32_t frame_max;
+	uint8_t type, flags, pad;
+	struct bytes in;
+};
+/* "name: value" lines as literal fields without indexing. room NULL: only how long. 0: nothing, or no room.
+ */
+size_t http2_encode(struct bytes lines, char *room, size_t size);
+/* What SETTINGS_MAX_HEADER_LIST_SIZE counts of them. */
+size_t http2_list_size(struct bytes lines);
+int http2_edit(const struct http2_place *place, struct bytes lines, char *room, size_t size,
+	       struct protocol_edit edit[PROTOCOL_EDITS]);
+
+#endif
