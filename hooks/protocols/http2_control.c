@@ -114,12 +114,20 @@ static void ends_early(struct http2_run *run, uint32_t stream, enum protocol_res
 void http2_reset(struct http2_run *run)
 {
 	enum { NO_ERROR = 0, CANCEL = 8 };
-	uint32_t code = run->half->number;
+	struct http2_heap *heap = run->state->heap;
+	uint32_t id = run->half->stream, code = run->half->number;
 	bool cancelled = run->requests && (code == NO_ERROR || code == CANCEL);
+	struct http2_stream *stream = http2_stream_find(heap, id);
 
-	if (http2_stream_find(run->state->heap, run->half->stream))
-		ends_early(run, run->half->stream, cancelled ? RESET_CANCELLED : RESET_FAILED,
-			   error_name(code));
+	if (!stream)
+		return;
+	if (!run->requests) {
+		http2_stream_close(heap, id);
+	} else if (!stream->gone) {
+		stream->gone = true;
+		heap->gone++;
+	}
+	ends_early(run, id, cancelled ? RESET_CANCELLED : RESET_FAILED, error_name(code));
 }
 
 /* The server will not look at streams above the one it names: their requests can be made anew elsewhere. */
@@ -135,7 +143,7 @@ void http2_goaway(struct http2_run *run)
 			i++;
 			continue;
 		}
-		ends_early(run, id, RESET_FAILED, BYTES("goaway"));
 		http2_stream_close(heap, id); /* another may move here */
+		ends_early(run, id, RESET_FAILED, BYTES("goaway"));
 	}
 }
