@@ -9,15 +9,21 @@
  *
  * Two kinds of state. struct http2_state is plain: a connection copies it, feeds ahead of a write, puts the
  * copy back when less was written, and feeds what really went. struct http2_heap, in the arena, is never put
- * back: an HPACK decoder cannot take a block back. So all that changes the heap is numbered, the plain state
- * counts what it has come to, and the heap knows what was done already:
+ * back: an HPACK decoder cannot take a block back. So the plain state counts what it has come to, and the
+ * heap knows what was done already:
  *
- *   header blocks   half.blocks against codec.inflated. A block that comes again is not inflated again: what
- * it said was recorded (with its length and hash: other bytes in its place are noticed, and the connection
- * given up), and is told from there. SETTINGS        half.settings against codec.queued; acknowledgements
- * half.acks against codec.applied. block.text      the part of a block that has come so far. Only the first
- * block not inflated yet needs it, and that one is never followed by another: fed again, the same bytes go to
- * the same places. streams         opening one that is there and ending one that is not are no-ops.
+ * - Header blocks: half.blocks against codec.inflated. A block that comes again is not inflated again. What
+ * it said was recorded, with its length and hash, and is told from there; other bytes in its place are
+ * noticed, and the connection given up.
+ *
+ * - SETTINGS: half.acks against codec.applied. What was acknowledged changes the decoder once. Those that
+ * wait for that are numbered, so that the same ones go to the same places when they come again.
+ *
+ * - codec.text, the part of a block that has come so far. Only the first block not inflated yet needs it, and
+ * no other has followed that one: the same bytes go to the same places.
+ *
+ * - Streams: opening one that is there is a no-op. One that the client resets stays until the server's next
+ *   bytes, which no client's write is put back over.
  *
  * A state that goes back to before the preface takes the arena anew, and everything is done again. */
 #ifndef TAGALONG_HTTP2_H
@@ -120,7 +126,7 @@ struct http2_record {
 
 struct http2_codec { /* of one half */
 	nghttp2_hd_inflater *inflater;
-	uint32_t inflated, queued, applied;
+	uint32_t inflated, applied;
 	bool broken;
 	char *text; /* the block under way, of `room` bytes */
 	uint32_t room;

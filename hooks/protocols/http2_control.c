@@ -45,10 +45,7 @@ static void announced(struct http2_run *run)
 		return;
 	}
 	half->settings++;
-	if (half->settings > codec->queued) {
-		codec->queue[half->settings % HTTP2_SETTINGS_WAITING] = half->setting;
-		codec->queued = half->settings;
-	}
+	codec->queue[half->settings % HTTP2_SETTINGS_WAITING] = half->setting;
 	/* These two are only limits of ours: who obeys them early, or late, does no wrong. */
 	if (given(&half->setting, SETTING_FRAME_MAX) && half->setting.frame_max > run->other->frame_limit)
 		run->other->frame_limit = half->setting.frame_max;

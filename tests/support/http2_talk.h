@@ -102,11 +102,12 @@ static inline void talk_open(struct talk *talk)
 	nghttp2_session_callbacks_new(&callbacks);
 	nghttp2_option_new(&option);
 	nghttp2_option_set_max_send_header_block_length(option, 1 << 20);
+	nghttp2_option_set_max_deflate_dynamic_table_size(option, 65536); /* as far as the other side allows */
 	nghttp2_session_callbacks_set_select_padding_callback(callbacks, talk_padding);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, talk_frame);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, talk_header);
 	nghttp2_session_client_new2(&talk->client, callbacks, talk, option);
-	nghttp2_session_server_new(&talk->server, callbacks, talk);
+	nghttp2_session_server_new2(&talk->server, callbacks, talk, option);
 	nghttp2_session_callbacks_del(callbacks);
 	nghttp2_option_del(option);
 	nghttp2_submit_settings(talk->client, 0, NULL, 0);

@@ -172,14 +172,16 @@ static void test_feed_follows_table_sizes(void **unused)
 		talk_request(&talk, "/after", traced);
 		talk_pump(&talk);
 	}
-	talk_setting(talk.server, NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 0); /* two on the way at a time */
+	talk_setting(talk.server, NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 0); /* two, and a request, in one write */
 	talk_setting(talk.server, NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 4096);
+	talk_drain(&talk, HALF_RESPONSES);
+	talk_request(&talk, "/filling", traced);
 	talk_pump(&talk);
 	talk_request(&talk, "/last", traced);
 	talk_pump(&talk);
 	char *log = told_alike(&talk);
-	assert_int_equal(count(log, "RESPONSE_END "), 13);
-	assert_int_equal(count(log, "#2 tracestate=a=b"), 13);
+	assert_int_equal(count(log, "RESPONSE_END "), 14);
+	assert_int_equal(count(log, "#2 tracestate=a=b"), 14);
 	expect(log, "url.path=\"/last\"");
 	expect_not(log, "OPAQUE");
 	free(log);
@@ -486,8 +488,7 @@ static void test_skip_takes_what_data_carries(void **unused)
 		if (skip < 10)
 			replay_feed(&replay, HALF_REQUESTS, bytes_from((struct bytes){wire.text, wire.size}, wire.size - 10 + skip));
 		char *log = replay_close(&replay);
-		if (skip <= 10)
-			expect(log, "REQUEST_END 1 @");
+		expect(log, skip <= 10 ? "REQUEST_END 1 @" : "OPAQUE LOST\n");
 		expect_not(log, skip <= 10 ? "OPAQUE" : "REQUEST_END");
 		free(log);
 	}
@@ -508,6 +509,70 @@ static void test_feed_gives_up_without_an_arena(void **unused)
 	expect(log, "OPAQUE TOO_LARGE\n");
 	free(log);
 	free(wire.text);
+}
+
+/* Against a plain array; ids far apart share slots. */
+static void test_streams_are_found_until_they_are_closed(void **unused)
+{
+	(void)unused;
+	static _Alignas(64) uint64_t arena[PROTOCOL_ARENA_SIZE / 8];
+	static bool there[8192];
+	struct http2_heap *heap = http2_heap_new((char *)arena);
+	uint32_t seed = 7, open = 0;
+	assert_non_null(heap);
+	for (int round = 0; round < 60000; round++) {
+		uint32_t id = ((seed = seed * 1664525u + 1013904223u) >> 16) % 4096 * 2 + 1;
+		struct http2_stream *stream = http2_stream_find(heap, id);
+		assert_int_equal(stream != NULL, there[id]);
+		if (stream && seed >> 31) {
+			stream->gone = !stream->gone;
+			heap->gone += stream->gone ? 1 : -1u;
+		} else if (stream) {
+			http2_stream_close(heap, id);
+			there[id] = false;
+			open--;
+		} else if (open < 200) {
+			assert_non_null(http2_stream_open(heap, id));
+			there[id] = true;
+			open++;
+		}
+		if (round % 1000 == 0) {
+			for (uint32_t i = 1; i < 8192; i += 2)
+				if ((stream = http2_stream_find(heap, i)) && stream->gone) {
+					there[i] = false;
+					open--;
+				}
+			http2_streams_sweep(heap);
+		}
+		assert_int_equal(heap->streams, open);
+	}
+}
+
+static void test_alloc_stays_in_its_arena(void **unused)
+{
+	(void)unused;
+	static _Alignas(64) uint64_t arena[PROTOCOL_ARENA_SIZE / 8 + 1];
+	struct http2_heap *heap = http2_heap_new((char *)arena);
+	char *got[64] = {0};
+	size_t size[64] = {0}, failed = 0;
+	uint32_t seed = 3;
+	arena[PROTOCOL_ARENA_SIZE / 8] = 0x1234567890;
+	for (int round = 0; round < 100000; round++) {
+		uint32_t i = (seed = seed * 1664525u + 1013904223u) >> 26;
+		for (size_t j = 0; got[i] && j < size[i]; j += size[i] > 64 ? size[i] / 64 : 1)
+			assert_int_equal((unsigned char)got[i][j], i + 1); /* nobody else wrote there */
+		http2_free(&heap->memory, got[i]);
+		size[i] = ((seed >> 8) % 4096) >> (seed % 10);
+		got[i] = http2_alloc(&heap->memory, size[i]);
+		failed += got[i] == NULL;
+		if (got[i]) {
+			assert_int_equal((uintptr_t)got[i] % 16, 0);
+			memset(got[i], (int)i + 1, size[i]);
+		}
+	}
+	assert_true(failed < 50000);
+	assert_null(http2_alloc(&heap->memory, PROTOCOL_ARENA_SIZE));
+	assert_int_equal(arena[PROTOCOL_ARENA_SIZE / 8], 0x1234567890);
 }
 
 static void test_begins_is_sure_or_not(void **unused)
@@ -565,6 +630,8 @@ int main(void)
 		cmocka_unit_test(test_feed_notices_other_bytes_in_place_of_a_block),
 		cmocka_unit_test(test_skip_takes_what_data_carries),
 		cmocka_unit_test(test_feed_gives_up_without_an_arena),
+		cmocka_unit_test(test_streams_are_found_until_they_are_closed),
+		cmocka_unit_test(test_alloc_stays_in_its_arena),
 		cmocka_unit_test(test_begins_is_sure_or_not),
 		cmocka_unit_test(test_feed_survives_noise),
 	};
