@@ -33,6 +33,8 @@ void conn_unlock(struct conn *conn);
 void conn_feed(struct conn *conn, enum protocol_half half, const struct iovec *iov, int iovcnt, size_t count,
 	       struct exchange_sink *sink);
 void conn_sink(struct exchange_sink *sink, struct conn *conn);
+/* Which protocol these are the first bytes of. */
+void conn_choose(struct conn *conn, enum protocol_half half, struct bytes first);
 void conn_opaque(struct conn *conn, enum protocol_opaque why, uint64_t now);
 void conn_endpoint(struct conn *conn, struct protocol_endpoint *endpoint);
 /* The half that this side writes, and the one it reads. */

@@ -11,7 +11,8 @@
 void conn_sink(struct exchange_sink *sink, struct conn *conn)
 {
 	/* The big arrays in it need no zeroes. */
-	sink->base = (struct protocol_sink){.event = exchange_event, .stash = &conn->stash};
+	sink->base =
+		(struct protocol_sink){.event = exchange_event, .stash = &conn->stash, .arena = &conn->arena};
 	sink->conn = conn;
 	sink->state = conn->state;
 	sink->out = NULL;
@@ -83,12 +84,14 @@ static bool still_followed(struct conn *conn)
 void conn_feed(struct conn *conn, enum protocol_half half, const struct iovec *iov, int iovcnt, size_t count,
 	       struct exchange_sink *sink)
 {
-	conn->version++;
+	conn->version[half]++;
 	for (int i = 0; i < iovcnt && count > 0; i++) {
 		size_t take = iov[i].iov_len < count ? iov[i].iov_len : count;
 		if (take == 0)
 			continue;
 		struct bytes piece = {iov[i].iov_base, take};
+		if (!conn->fed)
+			conn_choose(conn, half, piece);
 		conn->protocol->feed(conn->state, half, piece, &sink->base);
 		exchange_feed_done(sink);
 		sink->base_offset += take;
@@ -129,6 +132,8 @@ static void take_evidence(struct conn *conn)
 	/* Of pipelined requests the first that is not answered yet is being worked on. */
 	const struct span *span = exchange_first(conn);
 	if (!span)
+		return;
+	if (conn->protocol->multiplexed) /* its events say whose bytes they are */
 		return;
 	if (conn->role == ROLE_CLIENT)
 		activity_read_answer(conn, span->activity);
@@ -179,7 +184,7 @@ static void unseen(struct conn *conn, enum protocol_half half, uint64_t count)
 	if (still_followed(conn)) {
 		struct exchange_sink sink;
 		conn_sink(&sink, conn);
-		conn->version++;
+		conn->version[half]++;
 		conn->protocol->skip(conn->state, half, count, &sink.base);
 	}
 	conn_unlock(conn);
@@ -227,6 +232,8 @@ static void look_ahead(struct outgoing *out, struct conn *conn)
 
 	out->planned = true;
 	out->saved = last ? last->saved : NULL;
+	out->protocol = conn->protocol;
+	out->fed = conn->fed;
 	memcpy(out->state, conn->state, conn->protocol->state_size);
 	/* The parser may rearrange what it stashed of a cut head: kept as well, for the way back. */
 	out->stashed = conn->stash.block != NULL;
@@ -242,7 +249,7 @@ static void look_ahead(struct outgoing *out, struct conn *conn)
 	conn_sink(&sink, conn);
 	sink.out = out;
 	feed_in_one(out, conn, &sink);
-	out->version = conn->version;
+	memcpy(out->version, conn->version, sizeof(out->version));
 }
 
 bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *iov, int iovcnt)
@@ -383,7 +390,8 @@ static void account_edits(struct outgoing *out, size_t sent)
 		struct span *span = exchange_find(conn, edit->span);
 		if (span) {
 			span->exposed = true;
-			span->inject_sent += (uint32_t)took;
+			/* What is left of a replacement is in conn->over. */
+			span->inject_sent += (uint32_t)(edit->replaces ? edit->text.len : took);
 		}
 	}
 }
@@ -392,15 +400,23 @@ static void account_edits(struct outgoing *out, size_t sent)
 static void step_back(struct outgoing *out, size_t callers)
 {
 	struct conn *conn = out->conn;
-	if (conn->version != out->version) { /* the answer is being read already: state has moved on */
+	bool one_half = conn->protocol->put_back && out->protocol == conn->protocol;
+	bool moved = conn->version[HALF_REQUESTS] != out->version[HALF_REQUESTS] ||
+		     (conn->version[HALF_RESPONSES] != out->version[HALF_RESPONSES] && !one_half);
+	/* Moved: the answer is being read already, or another thread has written. */
+	if (moved || (out->stashed && !out->stash)) {
 		conn_opaque(conn, OPAQUE_LOST, 0);
 		return;
 	}
-	if (out->stashed && !out->stash) {
-		conn_opaque(conn, OPAQUE_LOST, 0);
-		return;
+	if (one_half) {
+		conn->protocol->put_back(conn->state, out->state);
+	} else if (!out->fed && callers > 0) {
+		conn->protocol->open(conn->state); /* its first bytes chose it, as they would not if cut */
+	} else {
+		conn->protocol = out->protocol;
+		conn->fed = out->fed;
+		memcpy(conn->state, out->state, conn->protocol->state_size);
 	}
-	memcpy(conn->state, out->state, conn->protocol->state_size);
 	if (out->stash) {
 		block_give(conn->stash.block);
 		conn->stash.block = out->stash;

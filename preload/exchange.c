@@ -113,13 +113,17 @@ static void forget(struct conn *conn, struct span *span)
 	span_discard(span);
 }
 
+/* Has anybody learnt of it? */
+static bool told(const struct span *span)
+{
+	return span->identified && (span->kind == SPAN_SERVER || span->exposed || span->described);
+}
+
 void exchange_abandon(struct conn *conn, struct bytes error, struct bytes reason, uint64_t now)
 {
 	while (conn->first) {
 		struct span *span = exchange_first(conn);
-		bool told =
-			span->identified && (span->kind == SPAN_SERVER || span->exposed || span->described);
-		if (!told) {
+		if (!told(span)) {
 			forget(conn, span);
 			continue;
 		}
@@ -134,7 +138,8 @@ void exchange_abandon(struct conn *conn, struct bytes error, struct bytes reason
 void exchange_drop_after(struct conn *conn, uint32_t number)
 {
 	struct span *span;
-	while ((span = exchange_last(conn)) && span->exchange > number)
+	/* One whose edit has begun stays: in a framed protocol that is before what says that it began. */
+	while ((span = exchange_last(conn)) && span->exchange > number && !span->exposed)
 		forget(conn, span);
 }
 
@@ -191,7 +196,7 @@ static void server_head(struct exchange_sink *sink, struct span *span)
 	atomic_fetch_add_explicit(&activities_live, 1, memory_order_relaxed);
 	if (!atomic_load_explicit(&process_served, memory_order_relaxed))
 		atomic_store(&process_served, true);
-	if (exchange_first(sink->conn) == span)
+	if (exchange_first(sink->conn) == span || sink->conn->protocol->multiplexed)
 		activity_read_request(sink->conn, span_reference(span));
 }
 
@@ -256,8 +261,28 @@ static void response_done(struct exchange_sink *sink, struct span *span)
 		forget(sink->conn, span);
 	/* Pipelining: the next request was read long ago, but its turn is only now. */
 	const struct span *next = exchange_first(sink->conn);
-	if (server && next && next->identified)
+	if (server && next && next->identified && !sink->conn->protocol->multiplexed)
 		activity_read_request(sink->conn, span_reference(next));
+}
+
+/* Bytes of a body that were read: of two activities' bodies, and the thread is nobody's. */
+static void body_read(struct exchange_sink *sink, const struct span *span)
+{
+	if (span->kind == SPAN_CLIENT)
+		activity_read_answer(sink->conn, span->activity);
+	else if (span->identified && !span_inherited(span))
+		activity_read_request(sink->conn, span_reference(span));
+}
+
+static void reset(struct exchange_sink *sink, struct span *span, const struct protocol_event *event)
+{
+	if (!told(span)) {
+		forget(sink->conn, span);
+		return;
+	}
+	if (span->kind == SPAN_SERVER || event->number != RESET_CANCELLED)
+		span_error(span, event->value);
+	exchange_finish(sink->conn, span, now_of(sink));
 }
 
 static void response_event(struct exchange_sink *sink, struct span *span, const struct protocol_event *event)
@@ -273,6 +298,13 @@ static void response_event(struct exchange_sink *sink, struct span *span, const 
 		break;
 	case EVENT_RESPONSE_END:
 		response_done(sink, span);
+		break;
+	case EVENT_BODY:
+		if (event->number == conn_half_in(sink->conn))
+			body_read(sink, span);
+		break;
+	case EVENT_RESET:
+		reset(sink, span, event);
 		break;
 	default:
 		break;

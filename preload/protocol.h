@@ -33,7 +33,7 @@
  *
  * Multiplexed protocols have two more:
  *
- *   BODY           bytes of this exchange's body, of either half, are in this feed; between head and end
+ *   BODY           bytes of this exchange's body are in this feed, of the half that `number` says
  *   RESET          the exchange ends here, early: `number` is an enum protocol_reset, `value` the error's
  * name
  *
@@ -185,6 +185,9 @@ struct protocol {
 
 	/* Several exchanges are under way at a time, in any order. */
 	bool multiplexed;
+	/* Back to where the copy stands with what the client sends, and only with that: of what the server
+	 * sends more may have been fed since. NULL: a copy is put back whole, and only when nothing was. */
+	void (*put_back)(void *state, const void *copy);
 	/* Are these, the first bytes of a connection, certainly this protocol's? NULL: never certain. The
 	 * first protocol of the list has all that nobody is certain of. */
 	bool (*begins)(enum protocol_half half, struct bytes first);

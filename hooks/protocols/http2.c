@@ -282,7 +282,7 @@ static void body(struct http2_run *run)
 	if (carries_block(half))
 		http2_block_add(run, piece);
 	else if (half->type == FRAME_DATA && http2_stream_find(run->state->heap, half->stream))
-		http2_tell(run, EVENT_BODY, half->stream, 0);
+		http2_tell(run, EVENT_BODY, half->stream, run->requests ? HALF_REQUESTS : HALF_RESPONSES);
 	run->at += piece.len;
 	half->left -= (uint32_t)piece.len;
 }
@@ -454,6 +454,19 @@ static void http2_describe(const void *opaque, enum protocol_side side, enum pro
 		http_describe_response(&state->run->message, side, facts);
 }
 
+/* What the other half has said since of what this one may send stays; the heap knows by itself. */
+static void http2_put_back(void *opaque, const void *copy)
+{
+	struct http2_state *state = opaque;
+	const struct http2_state *before = copy;
+	struct http2_half *half = &state->half[HALF_REQUESTS], now = *half;
+
+	*half = before->half[HALF_REQUESTS];
+	half->frame_limit = now.frame_limit;
+	half->list_max = now.list_max;
+	state->opaque = before->opaque;
+}
+
 /* The start of the preface is reserved: no HTTP/1 request has it. A server may speak first, with its
  * SETTINGS. */
 static bool http2_begins(enum protocol_half which, struct bytes first)
@@ -499,6 +512,7 @@ const struct protocol protocol_http2 = {
 	.end = http2_end,
 	.describe = http2_describe,
 	.multiplexed = true,
+	.put_back = http2_put_back,
 	.begins = http2_begins,
 	.insert = http2_insert,
 };

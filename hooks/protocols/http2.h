@@ -25,7 +25,7 @@
  * - Streams: opening one that is there is a no-op. One that the client resets stays until the server's next
  *   bytes, which no client's write is put back over.
  *
- * A state that goes back to before the preface takes the arena anew, and everything is done again. */
+ * What the server sends is never looked at ahead, and what of that was fed in the meantime stays. */
 #ifndef TAGALONG_HTTP2_H
 #define TAGALONG_HTTP2_H
 

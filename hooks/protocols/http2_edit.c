@@ -120,8 +120,11 @@ int http2_edit(const struct http2_place *place, struct bytes lines, char *room, 
 	else
 		put_byte(&out, place->flags & ~FLAG_END_HEADERS);
 	size_t head = out.len;
-	/* In an earlier feed: then it went with the insertion that it is part of. */
-	put_byte(&out, last >= 0 && (size_t)last < place->in.len ? (uint8_t)place->in.ptr[last] : 0);
+	/* In an earlier feed: then it stands in the room already. */
+	if (last >= 0 && (size_t)last < place->in.len)
+		put_byte(&out, (uint8_t)place->in.ptr[last]);
+	else
+		out.len++;
 	if (!fits) {
 		put_frame_length(&out, ours);
 		put_byte(&out, FRAME_CONTINUATION);

@@ -195,7 +195,7 @@ static inline void replay_ahead(struct replay *replay, enum protocol_half half, 
 	replay->silent = true;
 	replay_feed(replay, half, piece);
 	replay->silent = false;
-	memcpy(replay->state, state, protocol_http2.state_size);
+	protocol_http2.put_back(replay->state, state);
 }
 
 static inline void replay_skip(struct replay *replay, enum protocol_half half, uint64_t count)
