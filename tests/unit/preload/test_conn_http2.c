@@ -158,7 +158,7 @@ static void play(const struct talk *talk, size_t which, size_t cut, bool meanwhi
 			receive(conn, SIZE_MAX);
 			incoming = text;
 			/* Settings are always read before they are acknowledged. */
-			if (!meanwhile || i < 6)
+			if (!meanwhile || i < 3)
 				receive(conn, SIZE_MAX);
 			continue;
 		}
@@ -207,9 +207,11 @@ static void test_every_cut_with_every_kernel(void **state)
 	talk_request(&talk, "/one", fields);
 	talk_request(&talk, "/two", NULL);
 	talk_pump(&talk);
-	talk_request(&talk, "/three", fields);
-	talk_pump(&talk);
-	play_all(&talk, 3);
+	for (int i = 0; i < 3; i++) {
+		talk_request(&talk, "/more", fields);
+		talk_pump(&talk);
+	}
+	play_all(&talk, 5);
 	talk_close(&talk);
 }
 
@@ -234,7 +236,7 @@ static void test_heads_at_the_longest_frame(void **state)
 	(void)state;
 	static char cookie[16501];
 	const char *const more[] = {"cookie", cookie, NULL};
-	for (size_t len = 16220; len < 16400; len += 27) {
+	for (size_t len = 16220; len < 16400; len += 45) {
 		struct talk talk;
 		memset(cookie, 'X', len);
 		cookie[len] = '\0';
