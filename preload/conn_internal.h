@@ -15,6 +15,7 @@ struct exchange_sink {
 	struct outgoing *out; /* an outgoing request is being looked at ahead of its write */
 	bool replay;          /* a shorter write is fed again: all that it tells was done already */
 	uint32_t replayed;    /* the last exchange that it began */
+	struct span *recent;  /* of the event before, if it is under way still */
 	uint64_t now;         /* 0: not read yet */
 	size_t base_offset;   /* of this piece of an iovec in the whole write */
 	struct {              /* carrier fields of a head in this feed that may need overwriting */

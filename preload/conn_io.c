@@ -18,6 +18,7 @@ void conn_sink(struct exchange_sink *sink, struct conn *conn)
 	sink->out = NULL;
 	sink->replay = false;
 	sink->replayed = 0;
+	sink->recent = NULL;
 	sink->now = 0;
 	sink->base_offset = 0;
 	sink->spots = 0;
@@ -152,8 +153,8 @@ void conn_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize
 	}
 	/* What is read may be the next request of a client that has our answer already, while the thread that
 	 * wrote it has not come back from the kernel: give it the moment to say so. */
-	for (int i = 0;
-	     i < 20 && got > 0 && atomic_load(&conn->sending) && conn->role == ROLE_SERVER && conn->first;
+	for (int i = 0; i < 20 && got > 0 && atomic_load(&conn->sending) && conn->role == ROLE_SERVER &&
+			conn->first && !conn->protocol->multiplexed;
 	     i++)
 		sched_yield();
 	if (!conn_lock(conn))

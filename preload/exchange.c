@@ -338,13 +338,18 @@ void exchange_event(struct protocol_sink *base, const struct protocol_event *eve
 			conn_opaque(sink->conn, event->number, now_of(sink));
 		return;
 	}
+	struct span *span = sink->recent;
+	sink->recent = NULL;
 	if (event->type == EVENT_REQUEST_BEGIN) {
 		begin(sink, event->exchange);
 		return;
 	}
-	struct span *span = exchange_find(sink->conn, event->exchange);
+	if (!span || span->exchange != event->exchange)
+		span = exchange_find(sink->conn, event->exchange);
 	if (!span)
 		return;
+	if (event->type != EVENT_RESPONSE_END && event->type != EVENT_RESET)
+		sink->recent = span;
 	if (event->type <= EVENT_REQUEST_END)
 		request_event(sink, span, event);
 	else

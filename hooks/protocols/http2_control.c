@@ -34,46 +34,57 @@ static bool given(const struct http2_settings *settings, unsigned name)
 	return settings->given >> name & 1;
 }
 
-/* What a side announces binds the other from its acknowledgement on: until then it waits in the queue. */
+/* What a side announces binds the other from its acknowledgement on: until then it waits in the queue.
+ * `acknowledger` changes what it sends to what the number-th SETTINGS of the other side say. */
+static void apply(struct http2_run *run, enum protocol_half acknowledger, uint32_t number)
+{
+	struct http2_half *half = &run->state->half[acknowledger];
+	struct http2_codec *codec = &run->state->heap->codec[acknowledger];
+	const struct http2_codec *theirs =
+		&run->state->heap->codec[acknowledger == HALF_REQUESTS ? HALF_RESPONSES : HALF_REQUESTS];
+	const struct http2_settings *settings = &theirs->queue[number % HTTP2_SETTINGS_WAITING];
+
+	if (given(settings, SETTING_FRAME_MAX))
+		half->frame_max = settings->frame_max;
+	if (number <= codec->applied)
+		return;
+	codec->applied = number;
+	if (given(settings, SETTING_TABLE) &&
+	    nghttp2_hd_inflate_change_table_size(codec->inflater, settings->table) != 0)
+		http2_opaque(run, OPAQUE_TOO_LARGE);
+}
+
 static void announced(struct http2_run *run)
 {
 	struct http2_half *half = run->half;
-	struct http2_codec *codec = run->codec;
+	int32_t waiting = (int32_t)(half->settings - run->other->acks);
 
-	if (half->settings - run->other->acks >= HTTP2_SETTINGS_WAITING) {
+	if (waiting >= HTTP2_SETTINGS_WAITING) {
 		http2_opaque(run, OPAQUE_TOO_LARGE);
 		return;
 	}
 	half->settings++;
-	codec->queue[half->settings % HTTP2_SETTINGS_WAITING] = half->setting;
+	run->codec->queue[half->settings % HTTP2_SETTINGS_WAITING] = half->setting;
 	/* These two are only limits of ours: who obeys them early, or late, does no wrong. */
 	if (given(&half->setting, SETTING_FRAME_MAX) && half->setting.frame_max > run->other->frame_limit)
 		run->other->frame_limit = half->setting.frame_max;
 	if (given(&half->setting, SETTING_LIST_MAX))
 		run->other->list_max = half->setting.list_max;
+	if (waiting < 0)
+		apply(run, run->requests ? HALF_RESPONSES : HALF_REQUESTS, half->settings);
 }
 
+/* One thread may read the acknowledgement while another, that wrote the SETTINGS, is not back from the
+ * kernel. */
 static void acknowledged(struct http2_run *run)
 {
 	struct http2_half *half = run->half;
-	struct http2_codec *codec = run->codec;
-	struct http2_heap *heap = run->state->heap;
-	const struct http2_codec *theirs = &heap->codec[run->requests ? HALF_RESPONSES : HALF_REQUESTS];
 
-	if (half->acks == run->other->settings) {
-		http2_malformed(run);
-		return;
-	}
 	half->acks++;
-	const struct http2_settings *settings = &theirs->queue[half->acks % HTTP2_SETTINGS_WAITING];
-	if (given(settings, SETTING_FRAME_MAX))
-		half->frame_max = settings->frame_max;
-	if (half->acks <= codec->applied)
-		return;
-	codec->applied = half->acks;
-	if (given(settings, SETTING_TABLE) &&
-	    nghttp2_hd_inflate_change_table_size(codec->inflater, settings->table) != 0)
-		http2_opaque(run, OPAQUE_TOO_LARGE);
+	if ((int32_t)(half->acks - run->other->settings) > HTTP2_SETTINGS_WAITING)
+		http2_malformed(run);
+	else if ((int32_t)(half->acks - run->other->settings) <= 0)
+		apply(run, run->requests ? HALF_REQUESTS : HALF_RESPONSES, half->acks);
 }
 
 void http2_settings_end(struct http2_run *run)

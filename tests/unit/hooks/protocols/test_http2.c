@@ -346,7 +346,6 @@ static void test_feed_refuses_broken_frames(void **unused)
 		{FRAME_SETTINGS, 0, 1, "", 0},
 		{FRAME_SETTINGS, 0, 0, "12345", 5},
 		{FRAME_SETTINGS, 1, 0, "123456", 6},
-		{FRAME_SETTINGS, 1, 0, "", 0},                 /* acknowledges nothing */
 		{FRAME_SETTINGS, 0, 0, "\0\x05\0\0\x3f\xff", 6}, /* frames too small */
 		{FRAME_PUSH_PROMISE, 4, 1, "\0\0\0\2\x82", 5},
 		{FRAME_PING, 0, 0, "1234567", 7},
@@ -444,6 +443,36 @@ static void test_feed_bounds_streams_and_settings(void **unused)
 	for (int i = 0; i < HTTP2_SETTINGS_WAITING; i++)
 		wire_frame(&wire, FRAME_SETTINGS, 0, 0, "", 0);
 	expect_wire(&wire, "OPAQUE TOO_LARGE\n", NULL);
+	wire_start(&wire);
+	for (int i = 0; i <= HTTP2_SETTINGS_WAITING; i++) /* acknowledges what was never said */
+		wire_frame(&wire, FRAME_SETTINGS, FLAG_ACK, 0, "", 0);
+	expect_wire(&wire, "OPAQUE MALFORMED\n", NULL);
+}
+
+/* The thread that wrote SETTINGS is not back from the kernel yet when their acknowledgement is read. */
+static void test_feed_takes_acknowledgements_that_come_first(void **unused)
+{
+	(void)unused;
+	struct talk talk;
+	struct replay replay;
+	talk_open(&talk);
+	talk_pump(&talk);
+	talk_setting(talk.server, NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 65536);
+	talk_pump(&talk);
+	size_t acknowledged = talk.pieces - 1;
+	assert_int_equal(talk.piece[acknowledged].half, HALF_REQUESTS);
+	talk_request(&talk, "/bigger-table", traced);
+	talk_pump(&talk);
+	replay_open(&replay);
+	for (size_t i = 0; i < talk.pieces; i++) {
+		size_t which = i == acknowledged - 1 ? acknowledged : i == acknowledged ? acknowledged - 1 : i;
+		replay_feed(&replay, talk.piece[which].half, talk.piece[which].text);
+	}
+	char *log = replay_close(&replay);
+	expect(log, "RESPONSE_END 1 ");
+	expect_not(log, "OPAQUE");
+	free(log);
+	talk_close(&talk);
 }
 
 /* --- the rest -------------------------------------------------------------------------------------------- */
@@ -622,6 +651,7 @@ int main(void)
 		cmocka_unit_test(test_feed_passes_over_unknown_frames),
 		cmocka_unit_test(test_feed_bounds_header_blocks),
 		cmocka_unit_test(test_feed_bounds_streams_and_settings),
+		cmocka_unit_test(test_feed_takes_acknowledgements_that_come_first),
 		cmocka_unit_test(test_feed_notices_other_bytes_in_place_of_a_block),
 		cmocka_unit_test(test_skip_takes_what_data_carries),
 		cmocka_unit_test(test_feed_gives_up_without_an_arena),
