@@ -27,7 +27,7 @@ count() {
 			and .a["url.path"] == "/1k" and ("?" + .a["url.query"]) == ($by[.parent].a["url.full"] | sub("[^?]*"; ""))
 			and .a["network.protocol.version"] == "2" and .a["http.response.status_code"] == "200")) | length')"
 }
-count "one after the other" 500 1 0
+count "one after the other" 50 1 0
 count "100 in flight" 2000 100 0
 count "long heads" 500 50 3000
 count "heads at the longest frame" 100 10 16300
