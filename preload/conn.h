@@ -55,8 +55,9 @@ struct conn {
 	bool editable;   /* proven to be seen from the first byte it carried */
 	bool connecting; /* connect() is under way */
 	bool peer_known, local_known;
-	bool spoke; /* a request was followed on it */
-	bool fed;   /* its first bytes have decided which protocol it is */
+	bool spoke;  /* a request was followed on it */
+	bool doomed; /* one of its exchanges is */
+	bool fed;    /* its first bytes have decided which protocol it is */
 	bool reset, peer_closed, sent_end;
 	bool mixed;           /* opaque: several activities wrote to it and may wait for answers */
 	span_ref opener;      /* activity it was made in, by exact evidence; SPAN_NOBODY */

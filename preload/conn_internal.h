@@ -61,6 +61,9 @@ void exchange_finish(struct conn *conn, struct span *span, uint64_t now); /* reg
 /* Ends all that is under way: with `error`, or (NONE) marked as incomplete for `reason`. */
 void exchange_abandon(struct conn *conn, struct bytes error, struct bytes reason, uint64_t now);
 void exchange_drop_after(struct conn *conn, uint32_t number); /* never begun on the wire after all */
+/* What is reset while a write is under way ends only when that has gone: its edits stand in the span. */
+void exchange_spare_doomed(struct conn *conn);
+void exchange_end_doomed(struct conn *conn, uint64_t now);
 void exchange_describe(struct exchange_sink *sink, struct span *span, enum protocol_moment moment);
 /* A request that never was: the connection could not be made. */
 void exchange_connect_failed(struct conn *conn, int error);

@@ -426,6 +426,7 @@ static void step_back(struct outgoing *out, size_t callers)
 	struct span *last = exchange_last(conn);
 	if (last && last->exchange == out->begun)
 		last->saved = out->saved;
+	exchange_spare_doomed(conn);
 
 	struct exchange_sink sink;
 	conn_sink(&sink, conn);
@@ -452,6 +453,8 @@ static void client_sent(struct outgoing *out, ssize_t sent, size_t callers, int 
 			step_back(out, callers);
 		else if (out->opaque)
 			conn_opaque(conn, out->opaque, 0);
+		if (conn->doomed)
+			exchange_end_doomed(conn, clock_now());
 		struct bytes name = sent < 0 ? exchange_error_name(error) : BYTES_NONE;
 		if (name.len && conn->connecting) {
 			conn->connecting = false;

@@ -205,12 +205,12 @@ static void begin(struct exchange_sink *sink, uint32_t number)
 	struct conn *conn = sink->conn;
 	struct span *span = exchange_find(conn, number);
 
+	conn->requests = number;
 	if (span) { /* looked at before, then the write was refused as a whole */
 		if (span->exposed)
 			return;
 		forget(conn, span);
 	}
-	conn->requests = number;
 	span = span_begin(conn->role == ROLE_SERVER ? SPAN_SERVER : SPAN_CLIENT, now_of(sink));
 	if (!span)
 		return;
@@ -274,15 +274,43 @@ static void body_read(struct exchange_sink *sink, const struct span *span)
 		activity_read_request(sink->conn, span_reference(span));
 }
 
+static void finish_early(struct conn *conn, struct span *span, uint64_t now)
+{
+	if (told(span))
+		exchange_finish(conn, span, now);
+	else
+		forget(conn, span);
+}
+
 static void reset(struct exchange_sink *sink, struct span *span, const struct protocol_event *event)
 {
-	if (!told(span)) {
-		forget(sink->conn, span);
-		return;
-	}
 	if (span->kind == SPAN_SERVER || event->number != RESET_CANCELLED)
 		span_error(span, event->value);
-	exchange_finish(sink->conn, span, now_of(sink));
+	if (sink->out || sink->replay)
+		span->doomed = DOOM_AHEAD;
+	else if (span->kind == SPAN_CLIENT && atomic_load(&sink->conn->sending))
+		span->doomed = DOOM_CERTAIN;
+	else
+		finish_early(sink->conn, span, now_of(sink));
+	sink->conn->doomed = true;
+}
+
+void exchange_spare_doomed(struct conn *conn)
+{
+	for (struct span *span = exchange_first(conn); span && conn->doomed; span = span_at(span->next))
+		if (span->doomed == DOOM_AHEAD)
+			span->doomed = DOOM_NONE;
+}
+
+void exchange_end_doomed(struct conn *conn, uint64_t now)
+{
+	struct span *next;
+	for (struct span *span = exchange_first(conn); span && conn->doomed; span = next) {
+		next = span_at(span->next);
+		if (span->doomed)
+			finish_early(conn, span, now);
+	}
+	conn->doomed = false;
 }
 
 static void response_event(struct exchange_sink *sink, struct span *span, const struct protocol_event *event)
@@ -315,12 +343,16 @@ static void response_event(struct exchange_sink *sink, struct span *span, const 
  */
 static void replay_event(struct exchange_sink *sink, const struct protocol_event *event)
 {
+	struct span *span;
+
 	if (event->type == EVENT_REQUEST_BEGIN)
 		sink->replayed = event->exchange;
 	else if (event->type == EVENT_FIELD)
 		extraction_add(&sink->fields, event->number, event->name, event->value);
 	else if (event->type == EVENT_REQUEST_HEAD)
 		sink->fields.count = 0;
+	else if (event->type == EVENT_RESET && (span = exchange_find(sink->conn, event->exchange)))
+		reset(sink, span, event);
 }
 
 void exchange_event(struct protocol_sink *base, const struct protocol_event *event)

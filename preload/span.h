@@ -18,6 +18,8 @@ enum span_kind { SPAN_INTERNAL = 1, SPAN_SERVER, SPAN_CLIENT, SPAN_PRODUCER, SPA
 typedef uint64_t span_ref;
 #define SPAN_NOBODY ((span_ref)0)
 
+enum span_doom { DOOM_NONE, DOOM_AHEAD, DOOM_CERTAIN }; /* ahead: if that write goes as far */
+
 #define SPAN_TEXT 640
 #define SPAN_ATTRS 1072
 
@@ -38,6 +40,7 @@ struct span {
 	bool exposed;    /* the id went out on the wire or to a child: must be exported if recording */
 	bool aside;      /* a tracer inside the program speaks for this call: not exported */
 	bool head_seen, request_ended, responding, described, passed_on;
+	uint8_t doomed; /* CLIENT, enum span_doom: ends when the write under way has gone */
 	uint16_t status;
 	uint8_t name_len, error_len;
 	span_ref activity;          /* CLIENT: on whose behalf */

@@ -28,6 +28,8 @@ static size_t wire_len;
 static enum kernel kernel;
 static unsigned calls;
 static struct bytes incoming; /* comes bit by bit while writes are under way */
+static size_t at_a_time = 5;
+static bool scribbles; /* other spans are begun then */
 
 static size_t kernel_takes(size_t offered)
 {
@@ -55,6 +57,14 @@ static void receive(struct conn *conn, size_t most)
 		conn_received(conn, &iov, 1, (ssize_t)piece.len, 0);
 }
 
+static void scribble(void)
+{
+	struct span *span = span_begin(SPAN_CLIENT, 1);
+	assert_non_null(span);
+	memset(span->text, '!', sizeof(span->text));
+	span_discard(span);
+}
+
 static ssize_t host_write(struct conn *conn, const char *data, size_t len, int *error)
 {
 	struct iovec iov[2] = {{(char *)(uintptr_t)data, len / 2}, {(char *)(uintptr_t)data + len / 2, len - len / 2}};
@@ -68,6 +78,9 @@ static ssize_t host_write(struct conn *conn, const char *data, size_t len, int *
 	size_t take = kernel_takes(edited ? outgoing_length(&out) : len), left = take;
 	int count = edited ? outgoing_iov(&out, 0, pieces, 64) : 2;
 	const struct iovec *from = edited ? pieces : iov;
+	receive(conn, at_a_time);
+	if (scribbles)
+		scribble();
 	for (int i = 0; i < count && left > 0; i++) {
 		size_t part = from[i].iov_len < left ? from[i].iov_len : left;
 		memcpy(wire + wire_len, from[i].iov_base, part);
@@ -77,7 +90,6 @@ static ssize_t host_write(struct conn *conn, const char *data, size_t len, int *
 	assert_int_equal(left, 0);
 	if (take)
 		sent = (ssize_t)take;
-	receive(conn, 5);
 	return conn_sent(&out, sent, error);
 }
 
@@ -251,6 +263,112 @@ static void test_heads_at_the_longest_frame(void **state)
 	}
 }
 
+/* A request that is taken back in the same write: its edit must live as long as the write. */
+static void test_requests_that_are_reset_at_once(void **state)
+{
+	(void)state;
+	struct talk talk;
+	static char joined[1000];
+	size_t len = 0;
+	int ours;
+	talk_open(&talk);
+	talk.mute = true;
+	talk_request(&talk, "/one", fields);
+	talk_drain(&talk, HALF_REQUESTS);
+	nghttp2_submit_rst_stream(talk.client, 0, 1, NGHTTP2_CANCEL);
+	talk_request(&talk, "/two", fields);
+	talk_drain(&talk, HALF_REQUESTS);
+	for (size_t i = 0; i < talk.pieces; i++) {
+		memcpy(joined + len, talk.piece[i].text.ptr, talk.piece[i].text.len);
+		len += talk.piece[i].text.len;
+	}
+	fflush(talk.seen);
+	for (kernel = TAKES_ALL; kernel < KERNELS; kernel++)
+		for (size_t cut = 4; cut <= len; cut++) {
+			int fd;
+			struct conn *conn = connected(&fd);
+			wire_len = 0;
+			calls = 0;
+			incoming = BYTES_NONE;
+			scribbles = true;
+			write_fully(conn, (struct bytes){joined, cut});
+			write_fully(conn, (struct bytes){joined + cut, len - cut});
+			scribbles = false;
+			assert_null(exchange_find(conn, 1));
+			assert_non_null(exchange_find(conn, 3));
+			char *seen = read_wire(&ours);
+			assert_string_equal(seen, talk.seen_text);
+			free(seen);
+			assert_int_equal(disconnect(conn, fd), 2);
+		}
+	talk_close(&talk);
+}
+
+/* Another thread reads that the server is going away while this one writes. */
+static void test_going_away_leaves_edits_alone(void **state)
+{
+	(void)state;
+	struct talk talk;
+	int fd, ours;
+	talk_open(&talk);
+	talk.mute = true;
+	talk_request(&talk, "/one", fields);
+	talk_pump(&talk);
+	size_t seen = talk.pieces;
+	talk_request(&talk, "/two", fields);
+	talk_drain(&talk, HALF_REQUESTS);
+	nghttp2_submit_goaway(talk.server, 0, 1, NGHTTP2_NO_ERROR, NULL, 0);
+	talk_drain(&talk, HALF_RESPONSES);
+	fflush(talk.seen);
+	for (kernel = TAKES_ALL; kernel < KERNELS; kernel++) {
+		struct conn *conn = connected(&fd);
+		wire_len = 0;
+		calls = 0;
+		for (size_t i = 0; i < seen; i++) {
+			incoming = talk.piece[i].half == HALF_RESPONSES ? talk.piece[i].text : BYTES_NONE;
+			receive(conn, SIZE_MAX);
+			if (talk.piece[i].half == HALF_REQUESTS)
+				write_fully(conn, talk.piece[i].text);
+		}
+		incoming = talk.piece[seen + 1].text;
+		at_a_time = SIZE_MAX;
+		scribbles = true;
+		write_fully(conn, talk.piece[seen].text);
+		at_a_time = 5;
+		scribbles = false;
+		char *got = read_wire(&ours);
+		assert_string_equal(got, talk.seen_text);
+		free(got);
+		assert_non_null(exchange_find(conn, 1));
+		disconnect(conn, fd);
+	}
+	talk_close(&talk);
+}
+
+/* What was under way ends, and the arena is free for others, when the connection is given up. */
+static void test_malformed_connection_gives_its_arena_back(void **state)
+{
+	(void)state;
+	struct talk talk;
+	int fd;
+	struct conn *conn = connected(&fd);
+	talk_open(&talk);
+	kernel = TAKES_ALL;
+	wire_len = 0;
+	incoming = BYTES_NONE;
+	talk_request(&talk, "/one", fields);
+	talk_drain(&talk, HALF_REQUESTS);
+	write_fully(conn, talk.piece[0].text);
+	assert_non_null(conn->arena.base);
+	incoming = BYTES("HTTP/1.1 400 Bad Request\r\n\r\n");
+	receive(conn, SIZE_MAX);
+	assert_int_equal(conn->mode, CONN_OPAQUE);
+	assert_null(conn->arena.base);
+	assert_null(exchange_find(conn, 1));
+	assert_int_equal(disconnect(conn, fd), 1);
+	talk_close(&talk);
+}
+
 /* --- whose bytes were read? ------------------------------------------------------------------------------ */
 
 static struct conn *accepted(int *fd)
@@ -396,6 +514,9 @@ int main(void)
 		cmocka_unit_test(test_every_cut_with_every_kernel),
 		cmocka_unit_test(test_every_cut_of_padded_frames_and_bodies),
 		cmocka_unit_test(test_heads_at_the_longest_frame),
+		cmocka_unit_test(test_requests_that_are_reset_at_once),
+		cmocka_unit_test(test_going_away_leaves_edits_alone),
+		cmocka_unit_test(test_malformed_connection_gives_its_arena_back),
 		cmocka_unit_test(test_evidence_is_the_one_request_that_was_read),
 		cmocka_unit_test(test_end_of_a_response_starts_nothing),
 		cmocka_unit_test(test_reset_ends_the_span),
