@@ -463,6 +463,76 @@ static void test_end_of_a_response_starts_nothing(void **state)
 	talk_close(&talk);
 }
 
+static struct span *serving(void)
+{
+	struct span *span = span_begin(SPAN_SERVER, 1);
+	assert_non_null(span);
+	span_identify(span, NULL);
+	return span;
+}
+
+static void ask(struct conn *conn, struct talk *talk, const struct span *activity)
+{
+	activity_wait(false);
+	activity_read_request(NULL, span_reference(activity));
+	talk_request(talk, "/", fields);
+	size_t from = talk->pieces;
+	talk_drain(talk, HALF_REQUESTS);
+	write_fully(conn, talk->piece[from].text);
+	activity_wait(false);
+}
+
+static void answer(struct conn *conn, struct talk *talk)
+{
+	size_t from = talk->pieces;
+	talk_drain(talk, HALF_RESPONSES);
+	incoming = talk->piece[from].text;
+	receive(conn, SIZE_MAX);
+}
+
+/* Answers, and pieces of them, belong to whoever asked; two in one read to nobody. */
+static void test_evidence_is_the_one_answer_that_was_read(void **state)
+{
+	(void)state;
+	struct talk talk;
+	int fd;
+	struct conn *conn = connected(&fd);
+	struct span *a = serving(), *b = serving();
+	talk_open(&talk);
+	talk.mute = true;
+	kernel = TAKES_ALL;
+	wire_len = 0;
+	incoming = BYTES_NONE;
+	for (int i = 0; i < 2; i++) {
+		ask(conn, &talk, a);
+		ask(conn, &talk, b);
+	}
+	answer(conn, &talk); /* settings */
+	assert_int_equal(activity_current(), SPAN_NOBODY);
+	assert_int_equal(exchange_find(conn, 1)->activity, span_reference(a));
+	assert_int_equal(exchange_find(conn, 3)->activity, span_reference(b));
+	talk_respond(&talk, 3);
+	answer(conn, &talk);
+	assert_int_equal(activity_current(), span_reference(b));
+	activity_wait(false);
+	talk_respond(&talk, 1);
+	talk_respond(&talk, 5);
+	answer(conn, &talk);
+	assert_int_equal(activity_current(), span_reference(a)); /* both are its */
+	activity_wait(false);
+	ask(conn, &talk, a);
+	talk_respond(&talk, 7);
+	talk_respond(&talk, 9);
+	answer(conn, &talk);
+	assert_int_equal(activity_current(), SPAN_NOBODY);
+	assert_true(thread.ambiguous);
+	activity_wait(false);
+	assert_int_equal(disconnect(conn, fd), 5);
+	span_discard(a);
+	span_discard(b);
+	talk_close(&talk);
+}
+
 static void test_reset_ends_the_span(void **state)
 {
 	(void)state;
@@ -518,6 +588,7 @@ int main(void)
 		cmocka_unit_test(test_going_away_leaves_edits_alone),
 		cmocka_unit_test(test_malformed_connection_gives_its_arena_back),
 		cmocka_unit_test(test_evidence_is_the_one_request_that_was_read),
+		cmocka_unit_test(test_evidence_is_the_one_answer_that_was_read),
 		cmocka_unit_test(test_end_of_a_response_starts_nothing),
 		cmocka_unit_test(test_reset_ends_the_span),
 	};
