@@ -19,7 +19,7 @@ CFLAGS := -std=gnu11 $(OPT) $(TUNE) $(WARN) -fvisibility=hidden -fexceptions -ft
 	$(if $(findstring thread,$(SAN)),$(if $(findstring clang,$(CC)),,-Wno-tsan)) # fences of our seqlocks
 PIC := -fPIC
 LDFLAGS := $(if $(SAN),-fsanitize=$(SAN))
-STATIC_LIBS := -l:libprotobuf-c.a -l:libz.a
+STATIC_LIBS := -l:libprotobuf-c.a -l:libnghttp2.a -l:libz.a
 
 .DEFAULT_GOAL := all
 .PHONY: all deps test demo bench fuzz lint install clean

@@ -9,11 +9,14 @@
 #include "preload/sys.h"
 
 static struct pool conns;
+static struct pool arenas;
 static const struct protocol *const *protocols;
 
 bool conn_init(uint32_t max_connections, const struct protocol *const *list)
 {
 	protocols = list;
+	/* Address space, until one is used. Without it, multiplexed protocols are not followed. */
+	(void)pool_init(&arenas, PROTOCOL_ARENA_SIZE, CONN_ARENAS(max_connections));
 	return pool_init(&conns, sizeof(struct conn), max_connections);
 }
 
@@ -34,8 +37,17 @@ bool conn_lock(struct conn *conn)
 	return false;
 }
 
+static void give_arena(struct conn *conn)
+{
+	if (conn->arena.base)
+		pool_give(&arenas, conn->arena.base);
+	conn->arena.base = NULL;
+}
+
 void conn_unlock(struct conn *conn)
 {
+	if (conn->mode == CONN_OPAQUE) /* not earlier: the protocol may still be at work in it */
+		give_arena(conn);
 	atomic_store_explicit(&conn->lock, 0, memory_order_release);
 }
 
@@ -67,6 +79,7 @@ void conn_put(struct conn *conn)
 	exchange_abandon(conn, BYTES_NONE, BYTES("closed"), clock_now());
 	block_give(conn->stash.block);
 	conn->stash.block = NULL;
+	give_arena(conn);
 	pool_give(&conns, conn);
 }
 
@@ -88,6 +101,25 @@ static char *take_stash(struct protocol_stash *stash)
 	return stash->block;
 }
 
+static char *take_arena(struct protocol_arena *arena)
+{
+	if (!arena->base)
+		arena->base = pool_take(&arenas);
+	return arena->base;
+}
+
+void conn_choose(struct conn *conn, enum protocol_half half, struct bytes first)
+{
+	conn->fed = true;
+	for (const struct protocol *const *each = protocols; *each; each++) {
+		if (!(*each)->begins || !(*each)->begins(half, first))
+			continue;
+		conn->protocol = *each;
+		conn->protocol->open(conn->state);
+		return;
+	}
+}
+
 /* One reference, which the table is to hold. */
 static struct conn *conn_new(enum conn_role role)
 {
@@ -100,6 +132,7 @@ static struct conn *conn_new(enum conn_role role)
 	memset((char *)conn + sizeof(conn->refs), 0, offsetof(struct conn, over) - sizeof(conn->refs));
 	conn->protocol = protocols[0];
 	conn->stash = (struct protocol_stash){.block = NULL, .take = take_stash};
+	conn->arena = (struct protocol_arena){.base = NULL, .take = take_arena};
 	conn->peer_len = conn->local_len = 0;
 	conn->peer_text[0] = conn->local_text[0] = conn->name[0] = '\0';
 	conn->role = (uint8_t)role;

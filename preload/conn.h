@@ -50,12 +50,14 @@ struct conn {
 	_Atomic uint8_t mode;    /* enum conn_mode */
 	_Atomic uint8_t sending; /* real writes under way */
 	_Atomic uint32_t fds;    /* descriptors that lead here */
-	uint32_t version;        /* counts feeds: has anybody moved the state since? */
+	uint32_t version[2];     /* counts feeds of each half: has anybody moved the state since? */
 	uint8_t role;
 	bool editable;   /* proven to be seen from the first byte it carried */
 	bool connecting; /* connect() is under way */
 	bool peer_known, local_known;
-	bool spoke; /* a request was followed on it */
+	bool spoke;  /* a request was followed on it */
+	bool doomed; /* one of its exchanges is */
+	bool fed;    /* its first bytes have decided which protocol it is */
 	bool reset, peer_closed, sent_end;
 	bool mixed;           /* opaque: several activities wrote to it and may wait for answers */
 	span_ref opener;      /* activity it was made in, by exact evidence; SPAN_NOBODY */
@@ -68,11 +70,15 @@ struct conn {
 	char over[24];
 	const struct protocol *protocol;
 	struct protocol_stash stash;
+	struct protocol_arena arena;
 	union conn_address peer, local;
 	uint16_t peer_len, local_len;
 	char peer_text[64], local_text[48], name[128];
 	uint64_t state[PROTOCOL_STATE_MAX / 8];
 };
+
+/* Of so many connections so few can speak a protocol that needs an arena at a time. */
+#define CONN_ARENAS(connections) ((connections) / 64 + 1)
 
 bool conn_init(uint32_t max_connections, const struct protocol *const *protocols);
 
@@ -104,7 +110,7 @@ void conn_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize
 void conn_received_unseen(struct conn *conn, uint64_t count);
 
 /* --- bytes out -------------------------------------------------------------------------------------- */
-#define OUTGOING_EDITS 6
+#define OUTGOING_EDITS 16
 
 struct outgoing_edit {
 	size_t offset;     /* in the caller's bytes */
@@ -122,7 +128,9 @@ struct outgoing {
 	bool planned;   /* a followed client's write: the parser has run ahead, `state` is where it stood */
 	bool frozen;    /* no edit (MSG_ZEROCOPY) */
 	uint8_t opaque; /* enum protocol_opaque seen ahead, 0: none */
-	uint32_t version;
+	uint32_t version[2];
+	const struct protocol *protocol; /* and fed: as they were before */
+	bool fed;
 	uint32_t begun; /* conn->requests before */
 	void *saved;    /* the unfinished head's saved fields before */
 	bool stashed;   /* part of a head is in the connection's stash ... */

@@ -15,6 +15,7 @@ struct exchange_sink {
 	struct outgoing *out; /* an outgoing request is being looked at ahead of its write */
 	bool replay;          /* a shorter write is fed again: all that it tells was done already */
 	uint32_t replayed;    /* the last exchange that it began */
+	struct span *recent;  /* of the event before, if it is under way still */
 	uint64_t now;         /* 0: not read yet */
 	size_t base_offset;   /* of this piece of an iovec in the whole write */
 	struct {              /* carrier fields of a head in this feed that may need overwriting */
@@ -33,6 +34,8 @@ void conn_unlock(struct conn *conn);
 void conn_feed(struct conn *conn, enum protocol_half half, const struct iovec *iov, int iovcnt, size_t count,
 	       struct exchange_sink *sink);
 void conn_sink(struct exchange_sink *sink, struct conn *conn);
+/* Which protocol these are the first bytes of. */
+void conn_choose(struct conn *conn, enum protocol_half half, struct bytes first);
 void conn_opaque(struct conn *conn, enum protocol_opaque why, uint64_t now);
 void conn_endpoint(struct conn *conn, struct protocol_endpoint *endpoint);
 /* The half that this side writes, and the one it reads. */
@@ -58,6 +61,9 @@ void exchange_finish(struct conn *conn, struct span *span, uint64_t now); /* reg
 /* Ends all that is under way: with `error`, or (NONE) marked as incomplete for `reason`. */
 void exchange_abandon(struct conn *conn, struct bytes error, struct bytes reason, uint64_t now);
 void exchange_drop_after(struct conn *conn, uint32_t number); /* never begun on the wire after all */
+/* What is reset while a write is under way ends only when that has gone: its edits stand in the span. */
+void exchange_spare_doomed(struct conn *conn);
+void exchange_end_doomed(struct conn *conn, uint64_t now);
 void exchange_describe(struct exchange_sink *sink, struct span *span, enum protocol_moment moment);
 /* A request that never was: the connection could not be made. */
 void exchange_connect_failed(struct conn *conn, int error);

@@ -11,12 +11,14 @@
 void conn_sink(struct exchange_sink *sink, struct conn *conn)
 {
 	/* The big arrays in it need no zeroes. */
-	sink->base = (struct protocol_sink){.event = exchange_event, .stash = &conn->stash};
+	sink->base =
+		(struct protocol_sink){.event = exchange_event, .stash = &conn->stash, .arena = &conn->arena};
 	sink->conn = conn;
 	sink->state = conn->state;
 	sink->out = NULL;
 	sink->replay = false;
 	sink->replayed = 0;
+	sink->recent = NULL;
 	sink->now = 0;
 	sink->base_offset = 0;
 	sink->spots = 0;
@@ -83,12 +85,14 @@ static bool still_followed(struct conn *conn)
 void conn_feed(struct conn *conn, enum protocol_half half, const struct iovec *iov, int iovcnt, size_t count,
 	       struct exchange_sink *sink)
 {
-	conn->version++;
+	conn->version[half]++;
 	for (int i = 0; i < iovcnt && count > 0; i++) {
 		size_t take = iov[i].iov_len < count ? iov[i].iov_len : count;
 		if (take == 0)
 			continue;
 		struct bytes piece = {iov[i].iov_base, take};
+		if (!conn->fed)
+			conn_choose(conn, half, piece);
 		conn->protocol->feed(conn->state, half, piece, &sink->base);
 		exchange_feed_done(sink);
 		sink->base_offset += take;
@@ -130,6 +134,8 @@ static void take_evidence(struct conn *conn)
 	const struct span *span = exchange_first(conn);
 	if (!span)
 		return;
+	if (conn->protocol->multiplexed) /* its events say whose bytes they are */
+		return;
 	if (conn->role == ROLE_CLIENT)
 		activity_read_answer(conn, span->activity);
 	else if (span->identified && !span_inherited(span))
@@ -147,8 +153,8 @@ void conn_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize
 	}
 	/* What is read may be the next request of a client that has our answer already, while the thread that
 	 * wrote it has not come back from the kernel: give it the moment to say so. */
-	for (int i = 0;
-	     i < 20 && got > 0 && atomic_load(&conn->sending) && conn->role == ROLE_SERVER && conn->first;
+	for (int i = 0; i < 20 && got > 0 && atomic_load(&conn->sending) && conn->role == ROLE_SERVER &&
+			conn->first && !conn->protocol->multiplexed;
 	     i++)
 		sched_yield();
 	if (!conn_lock(conn))
@@ -179,7 +185,7 @@ static void unseen(struct conn *conn, enum protocol_half half, uint64_t count)
 	if (still_followed(conn)) {
 		struct exchange_sink sink;
 		conn_sink(&sink, conn);
-		conn->version++;
+		conn->version[half]++;
 		conn->protocol->skip(conn->state, half, count, &sink.base);
 	}
 	conn_unlock(conn);
@@ -227,6 +233,8 @@ static void look_ahead(struct outgoing *out, struct conn *conn)
 
 	out->planned = true;
 	out->saved = last ? last->saved : NULL;
+	out->protocol = conn->protocol;
+	out->fed = conn->fed;
 	memcpy(out->state, conn->state, conn->protocol->state_size);
 	/* The parser may rearrange what it stashed of a cut head: kept as well, for the way back. */
 	out->stashed = conn->stash.block != NULL;
@@ -242,7 +250,7 @@ static void look_ahead(struct outgoing *out, struct conn *conn)
 	conn_sink(&sink, conn);
 	sink.out = out;
 	feed_in_one(out, conn, &sink);
-	out->version = conn->version;
+	memcpy(out->version, conn->version, sizeof(out->version));
 }
 
 bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *iov, int iovcnt)
@@ -383,7 +391,8 @@ static void account_edits(struct outgoing *out, size_t sent)
 		struct span *span = exchange_find(conn, edit->span);
 		if (span) {
 			span->exposed = true;
-			span->inject_sent += (uint32_t)took;
+			/* What is left of a replacement is in conn->over. */
+			span->inject_sent += (uint32_t)(edit->replaces ? edit->text.len : took);
 		}
 	}
 }
@@ -392,15 +401,23 @@ static void account_edits(struct outgoing *out, size_t sent)
 static void step_back(struct outgoing *out, size_t callers)
 {
 	struct conn *conn = out->conn;
-	if (conn->version != out->version) { /* the answer is being read already: state has moved on */
+	bool one_half = conn->protocol->put_back && out->protocol == conn->protocol;
+	bool moved = conn->version[HALF_REQUESTS] != out->version[HALF_REQUESTS] ||
+		     (conn->version[HALF_RESPONSES] != out->version[HALF_RESPONSES] && !one_half);
+	/* Moved: the answer is being read already, or another thread has written. */
+	if (moved || (out->stashed && !out->stash)) {
 		conn_opaque(conn, OPAQUE_LOST, 0);
 		return;
 	}
-	if (out->stashed && !out->stash) {
-		conn_opaque(conn, OPAQUE_LOST, 0);
-		return;
+	if (one_half) {
+		conn->protocol->put_back(conn->state, out->state);
+	} else if (!out->fed && callers > 0) {
+		conn->protocol->open(conn->state); /* its first bytes chose it, as they would not if cut */
+	} else {
+		conn->protocol = out->protocol;
+		conn->fed = out->fed;
+		memcpy(conn->state, out->state, conn->protocol->state_size);
 	}
-	memcpy(conn->state, out->state, conn->protocol->state_size);
 	if (out->stash) {
 		block_give(conn->stash.block);
 		conn->stash.block = out->stash;
@@ -409,6 +426,7 @@ static void step_back(struct outgoing *out, size_t callers)
 	struct span *last = exchange_last(conn);
 	if (last && last->exchange == out->begun)
 		last->saved = out->saved;
+	exchange_spare_doomed(conn);
 
 	struct exchange_sink sink;
 	conn_sink(&sink, conn);
@@ -435,6 +453,8 @@ static void client_sent(struct outgoing *out, ssize_t sent, size_t callers, int 
 			step_back(out, callers);
 		else if (out->opaque)
 			conn_opaque(conn, out->opaque, 0);
+		if (conn->doomed)
+			exchange_end_doomed(conn, clock_now());
 		struct bytes name = sent < 0 ? exchange_error_name(error) : BYTES_NONE;
 		if (name.len && conn->connecting) {
 			conn->connecting = false;

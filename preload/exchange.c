@@ -113,13 +113,17 @@ static void forget(struct conn *conn, struct span *span)
 	span_discard(span);
 }
 
+/* Has anybody learnt of it? */
+static bool told(const struct span *span)
+{
+	return span->identified && (span->kind == SPAN_SERVER || span->exposed || span->described);
+}
+
 void exchange_abandon(struct conn *conn, struct bytes error, struct bytes reason, uint64_t now)
 {
 	while (conn->first) {
 		struct span *span = exchange_first(conn);
-		bool told =
-			span->identified && (span->kind == SPAN_SERVER || span->exposed || span->described);
-		if (!told) {
+		if (!told(span)) {
 			forget(conn, span);
 			continue;
 		}
@@ -134,7 +138,8 @@ void exchange_abandon(struct conn *conn, struct bytes error, struct bytes reason
 void exchange_drop_after(struct conn *conn, uint32_t number)
 {
 	struct span *span;
-	while ((span = exchange_last(conn)) && span->exchange > number)
+	/* One whose edit has begun stays: in a framed protocol that is before what says that it began. */
+	while ((span = exchange_last(conn)) && span->exchange > number && !span->exposed)
 		forget(conn, span);
 }
 
@@ -192,7 +197,7 @@ static void server_head(struct exchange_sink *sink, struct span *span)
 	if (!atomic_load_explicit(&process_served, memory_order_relaxed))
 		atomic_store(&process_served, true);
 	span->reader = &thread;
-	if (exchange_first(sink->conn) == span)
+	if (exchange_first(sink->conn) == span || sink->conn->protocol->multiplexed)
 		activity_read_request(sink->conn, span_reference(span));
 }
 
@@ -201,12 +206,12 @@ static void begin(struct exchange_sink *sink, uint32_t number)
 	struct conn *conn = sink->conn;
 	struct span *span = exchange_find(conn, number);
 
+	conn->requests = number;
 	if (span) { /* looked at before, then the write was refused as a whole */
 		if (span->exposed)
 			return;
 		forget(conn, span);
 	}
-	conn->requests = number;
 	span = span_begin(conn->role == ROLE_SERVER ? SPAN_SERVER : SPAN_CLIENT, now_of(sink));
 	if (!span)
 		return;
@@ -257,8 +262,56 @@ static void response_done(struct exchange_sink *sink, struct span *span)
 		forget(sink->conn, span);
 	/* Pipelining: the next request was read long ago, but its turn is only now. */
 	const struct span *next = exchange_first(sink->conn);
-	if (server && next && next->identified)
+	if (server && next && next->identified && !sink->conn->protocol->multiplexed)
 		activity_read_request(sink->conn, span_reference(next));
+}
+
+/* Bytes of a body that were read: of two activities' bodies, and the thread is nobody's. */
+static void body_read(struct exchange_sink *sink, const struct span *span)
+{
+	if (span->kind == SPAN_CLIENT)
+		activity_read_answer(sink->conn, span->activity);
+	else if (span->identified && !span_inherited(span))
+		activity_read_request(sink->conn, span_reference(span));
+}
+
+static void finish_early(struct conn *conn, struct span *span, uint64_t now)
+{
+	if (told(span))
+		exchange_finish(conn, span, now);
+	else
+		forget(conn, span);
+}
+
+static void reset(struct exchange_sink *sink, struct span *span, const struct protocol_event *event)
+{
+	if (span->kind == SPAN_SERVER || event->number != RESET_CANCELLED)
+		span_error(span, event->value);
+	if (sink->out || sink->replay)
+		span->doomed = DOOM_AHEAD;
+	else if (span->kind == SPAN_CLIENT && atomic_load(&sink->conn->sending))
+		span->doomed = DOOM_CERTAIN;
+	else
+		finish_early(sink->conn, span, now_of(sink));
+	sink->conn->doomed = true;
+}
+
+void exchange_spare_doomed(struct conn *conn)
+{
+	for (struct span *span = exchange_first(conn); span && conn->doomed; span = span_at(span->next))
+		if (span->doomed == DOOM_AHEAD)
+			span->doomed = DOOM_NONE;
+}
+
+void exchange_end_doomed(struct conn *conn, uint64_t now)
+{
+	struct span *next;
+	for (struct span *span = exchange_first(conn); span && conn->doomed; span = next) {
+		next = span_at(span->next);
+		if (span->doomed)
+			finish_early(conn, span, now);
+	}
+	conn->doomed = false;
 }
 
 static void response_event(struct exchange_sink *sink, struct span *span, const struct protocol_event *event)
@@ -277,6 +330,13 @@ static void response_event(struct exchange_sink *sink, struct span *span, const 
 	case EVENT_RESPONSE_END:
 		response_done(sink, span);
 		break;
+	case EVENT_BODY:
+		if (event->number == conn_half_in(sink->conn))
+			body_read(sink, span);
+		break;
+	case EVENT_RESET:
+		reset(sink, span, event);
+		break;
 	default:
 		break;
 	}
@@ -286,12 +346,16 @@ static void response_event(struct exchange_sink *sink, struct span *span, const 
  */
 static void replay_event(struct exchange_sink *sink, const struct protocol_event *event)
 {
+	struct span *span;
+
 	if (event->type == EVENT_REQUEST_BEGIN)
 		sink->replayed = event->exchange;
 	else if (event->type == EVENT_FIELD)
 		extraction_add(&sink->fields, event->number, event->name, event->value);
 	else if (event->type == EVENT_REQUEST_HEAD)
 		sink->fields.count = 0;
+	else if (event->type == EVENT_RESET && (span = exchange_find(sink->conn, event->exchange)))
+		reset(sink, span, event);
 }
 
 void exchange_event(struct protocol_sink *base, const struct protocol_event *event)
@@ -309,13 +373,18 @@ void exchange_event(struct protocol_sink *base, const struct protocol_event *eve
 			conn_opaque(sink->conn, event->number, now_of(sink));
 		return;
 	}
+	struct span *span = sink->recent;
+	sink->recent = NULL;
 	if (event->type == EVENT_REQUEST_BEGIN) {
 		begin(sink, event->exchange);
 		return;
 	}
-	struct span *span = exchange_find(sink->conn, event->exchange);
+	if (!span || span->exchange != event->exchange)
+		span = exchange_find(sink->conn, event->exchange);
 	if (!span)
 		return;
+	if (event->type != EVENT_RESPONSE_END && event->type != EVENT_RESET)
+		sink->recent = span;
 	if (event->type <= EVENT_REQUEST_END)
 		request_event(sink, span, event);
 	else

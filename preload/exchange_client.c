@@ -134,6 +134,35 @@ static bool planned(const struct outgoing *out, const struct span *span)
 	return false;
 }
 
+/* Into a head that is framed: a length or a flag changes as well, and once part of that has gone, all must.
+ */
+static void plan_framed(struct exchange_sink *sink, struct span *span)
+{
+	struct protocol_edit edit[PROTOCOL_EDITS];
+	struct bytes lines = {span->inject, span->inject_len};
+	size_t size = span->inject_len + 64, at = 0;
+	ptrdiff_t base = (ptrdiff_t)sink->base_offset;
+
+	if (!span->framed)
+		span->framed = span_room(span, size);
+	int count =
+		span->framed ? sink->conn->protocol->insert(sink->state, lines, span->framed, size, edit) : 0;
+	bool begun = span->inject_sent > 0;
+	bool whole = count > 0 && edit[0].offset + base >= 0 && edit[count - 1].offset >= 0;
+	bool room = !sink->out->frozen && sink->out->edits + count <= OUTGOING_EDITS;
+	if (count == 0 || (!begun && !(whole && room))) {
+		count_one(edits_skipped);
+		return;
+	}
+	for (int i = 0; i < count; i++) {
+		size_t len = edit[i].text.len, gone = span->inject_sent > at ? span->inject_sent - at : 0;
+		at += len;
+		if (gone < len)
+			plan(sink, span, (size_t)(edit[i].offset + base), edit[i].replaces,
+			     bytes_from(edit[i].text, gone));
+	}
+}
+
 void exchange_client_insert(struct exchange_sink *sink, struct span *span, size_t offset)
 {
 	/* Again when an earlier try was refused before the digits had gone. */
@@ -154,7 +183,11 @@ void exchange_client_insert(struct exchange_sink *sink, struct span *span, size_
 		return;
 	if (!span->inject)
 		write_injection(span);
-	if (span->inject_len > span->inject_sent)
+	if (!span->inject)
+		return;
+	if (sink->conn->protocol->insert)
+		plan_framed(sink, span);
+	else if (span->inject_len > span->inject_sent)
 		plan(sink, span, offset, false,
 		     (struct bytes){span->inject + span->inject_sent, span->inject_len - span->inject_sent});
 }

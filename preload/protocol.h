@@ -7,30 +7,17 @@
  * stash block that it may ask for when a message head is cut between two feeds. Who copies the state to look
  * ahead copies a stash block that is there as well, and puts both back.
  *
+ * A protocol whose memory is neither small nor plain (decompression tables) keeps that in an arena, which is
+ * never copied: it must tell from its copied state what it has done to the arena already, and not do it a
+ * second time when bytes that were looked at ahead are fed again.
+ *
  * The same code serves both roles: `requests` is fed with what the client sends, `responses` with what
  * the server sends. Whether that is read or written, and whether anything may be edited, is the
  * connection's business.
  *
- * Exchanges are numbered from 1 in order of their requests (multiplexed protocols: any unique number).
- * For each exchange the events come in this order:
+ * What the events are and in which order they come: protocol_event.h.
  *
- *   REQUEST_BEGIN  first byte of a request was seen
- *   FIELD*         a carrier field (see protocol_settings.carrier), as often as it stands there
- *   INSERT         here, before the byte at `offset`, fields of our own may be put. Always followed, in
- *                  the same feed, by at least one more byte that belongs to this head; comes after all
- *                  FIELDs, once per head; may come a second time for the same exchange when the
- *                  connection restored a copied state
- *   REQUEST_HEAD   the head is complete; describe() may be asked about it during the callback
- *   REQUEST_END    the request's last byte
- *   RESPONSE_BEGIN first byte of the response (of the final one: 1xx are told as INTERIM)
- *   INTERIM        a 1xx response, status in `number`
- *   RESPONSE_HEAD  final head complete; describe() may be asked
- *   RESPONSE_END   last byte of the response
- *
- * REQUEST_END may come after RESPONSE_END (a response before the request ended). OPAQUE ends the
- * parsing of both halves: `number` is an enum protocol_opaque. After OPAQUE a protocol ignores feeds.
- *
- * Source of the HTTP/1 rules: RFC 9110, RFC 9112. */
+ * Source of the HTTP rules: RFC 9110, RFC 9112, RFC 9113, RFC 7541. */
 #ifndef TAGALONG_PROTOCOL_H
 #define TAGALONG_PROTOCOL_H
 
@@ -38,43 +25,11 @@
 
 #include "preload/attrs.h"
 #include "preload/bytes.h"
+#include "preload/protocol_event.h"
 
 #define PROTOCOL_STATE_MAX 384   /* bytes of state a connection has room for */
 #define PROTOCOL_STASH_SIZE 8192 /* bytes of one stash block */
-
-enum protocol_half { HALF_REQUESTS, HALF_RESPONSES };
-
-enum protocol_event_type {
-	EVENT_REQUEST_BEGIN,
-	EVENT_FIELD,
-	EVENT_INSERT,
-	EVENT_REQUEST_HEAD,
-	EVENT_REQUEST_END,
-	EVENT_RESPONSE_BEGIN,
-	EVENT_INTERIM,
-	EVENT_RESPONSE_HEAD,
-	EVENT_RESPONSE_END,
-	EVENT_OPAQUE,
-};
-
-enum protocol_opaque {
-	OPAQUE_NOT_MINE = 1, /* the first bytes are not this protocol */
-	OPAQUE_HANDED_OVER,  /* CONNECT or Upgrade: the protocol ended as it should */
-	OPAQUE_MALFORMED,    /* broke the protocol's rules, or an ambiguity an attacker could use */
-	OPAQUE_TOO_LARGE,    /* beyond the budget: head too long, too many requests in flight */
-	OPAQUE_LOST,         /* bytes went by that we did not see */
-};
-
-struct protocol_event {
-	enum protocol_event_type type;
-	uint32_t exchange;
-	uint32_t number;    /* INTERIM, RESPONSE_HEAD: status; FIELD: the carrier's number; OPAQUE: why */
-	size_t offset;      /* INSERT, FIELD, *_END: where in this feed (END: just past the last byte) */
-	struct bytes value; /* FIELD: the value, trimmed; borrowed for the callback only */
-	struct bytes name;  /* FIELD: its name as it stood there; borrowed likewise */
-	bool whole;         /* FIELD: the value stands in this feed from `offset` to offset + value.len;
-			     * false: it began in an earlier feed, and `offset` means nothing */
-};
+#define PROTOCOL_ARENA_SIZE (256 * 1024)
 
 /* A block for what must outlive a feed. The connection provides `take`; the protocol calls it at most
  * once per head when `block` is NULL and sets nothing else; the connection frees the block after the
@@ -84,9 +39,28 @@ struct protocol_stash {
 	char *(*take)(struct protocol_stash *stash);
 };
 
+/* The arena: PROTOCOL_ARENA_SIZE bytes aligned to 64, contents undefined, of which only what is touched costs
+ * anything. take() answers the same one again when it was taken already, NULL when the budget is used up. The
+ * connection gives it back, with all that is in it, at its end or after OPAQUE; nothing in it may need
+ * closing. */
+struct protocol_arena {
+	char *base;
+	char *(*take)(struct protocol_arena *arena);
+};
+
 struct protocol_sink {
 	void (*event)(struct protocol_sink *sink, const struct protocol_event *event);
 	struct protocol_stash *stash;
+	struct protocol_arena *arena;
+};
+
+/* One change to the bytes of a feed. An insertion stands before the byte at `offset`; a replacement for as
+ * many bytes as it has. An offset below 0 lies in an earlier feed. */
+#define PROTOCOL_EDITS 3
+struct protocol_edit {
+	ptrdiff_t offset;
+	bool replaces;
+	struct bytes text;
 };
 
 /* What the connection knows of its two ends; text is borrowed for the call, NONE where unknown. */
@@ -148,6 +122,12 @@ static inline uint32_t protocol_length_bit(struct bytes name)
 	return 1u << (name.len < 31 ? name.len : 31);
 }
 
+/* May a field of this name (one byte at least) be a carrier or captured? No is certain. */
+static inline bool protocol_wanted(enum protocol_half half, struct bytes name)
+{
+	return protocol_settings.wanted[half][protocol_letter(name)] & protocol_length_bit(name);
+}
+
 struct protocol {
 	const char *name;
 	size_t state_size;
@@ -162,6 +142,22 @@ struct protocol {
 	/* Only during REQUEST_HEAD (MOMENT_REQUEST) or RESPONSE_HEAD (MOMENT_RESPONSE) callbacks. */
 	void (*describe)(const void *state, enum protocol_side side, enum protocol_moment moment,
 			 const struct protocol_endpoint *endpoint, struct protocol_facts *facts);
+
+	/* Several exchanges are under way at a time, in any order. */
+	bool multiplexed;
+	/* Back to where the copy stands with what the client sends, and only with that: of what the server
+	 * sends more may have been fed since. NULL: a copy is put back whole, and only when nothing was. */
+	void (*put_back)(void *state, const void *copy);
+	/* Are these, the first bytes of a connection, certainly this protocol's? NULL: never certain. The
+	 * first protocol of the list has all that nobody is certain of. */
+	bool (*begins)(enum protocol_half half, struct bytes first);
+	/* Only during INSERT. How the lines ("name: value" CRLF ...) are put in where that takes more than
+	 * putting them there: fills `edit`, in order of offset, with texts that stand in `room` one after the
+	 * other, and returns how many; 0: it cannot be done. Asked again for the same head and lines it
+	 * answers the same, in the new feed's offsets. The caller must drop the edit when part of it lies in
+	 * an earlier feed and has not been made. NULL: the lines go in as they are, at the event's offset. */
+	int (*insert)(const void *state, struct bytes lines, char *room, size_t size,
+		      struct protocol_edit edit[PROTOCOL_EDITS]);
 };
 
 #endif

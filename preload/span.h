@@ -18,6 +18,8 @@ enum span_kind { SPAN_INTERNAL = 1, SPAN_SERVER, SPAN_CLIENT, SPAN_PRODUCER, SPA
 typedef uint64_t span_ref;
 #define SPAN_NOBODY ((span_ref)0)
 
+enum span_doom { DOOM_NONE, DOOM_AHEAD, DOOM_CERTAIN }; /* ahead: if that write goes as far */
+
 #define SPAN_TEXT 640
 #define SPAN_ATTRS 1072
 
@@ -38,6 +40,7 @@ struct span {
 	bool exposed;    /* the id went out on the wire or to a child: must be exported if recording */
 	bool aside;      /* a tracer inside the program speaks for this call: not exported */
 	bool head_seen, request_ended, responding, described, passed_on;
+	uint8_t doomed; /* CLIENT, enum span_doom: ends when the write under way has gone */
 	uint16_t status;
 	uint8_t name_len, error_len;
 	span_ref activity;          /* CLIENT: on whose behalf */
@@ -49,9 +52,10 @@ struct span {
 	char error[32];
 	const char *inject;               /* CLIENT: header lines to put in, in this span's room */
 	uint32_t inject_len, inject_sent; /* and how much of them has gone */
-	uint32_t present;                 /* CLIENT: carrier fields that the program wrote itself, bits */
-	void *saved;                      /* fields of a head that is cut between two feeds */
-	char *block;                      /* NULL, or one block (pool_block) for what does not fit `text` */
+	char *framed;     /* the same as the protocol frames it: then inject_sent counts these */
+	uint32_t present; /* CLIENT: carrier fields that the program wrote itself, bits */
+	void *saved;      /* fields of a head that is cut between two feeds */
+	char *block;      /* NULL, or one block (pool_block) for what does not fit `text` */
 	uint32_t block_used, text_used;
 	uint32_t fork_epoch, forks;
 	struct attrs attrs;

@@ -20,7 +20,7 @@ $(FUZZ_DIR)/libfuzzcli.a: $(FUZZ_CLI_SRC:%.c=$(FUZZ_DIR)/obj/%.o)
 $(FUZZ_DIR)/fuzz_view $(FUZZ_DIR)/fuzz_check: FUZZ_ARCHIVE := $(FUZZ_DIR)/libfuzzcli.a
 $(FUZZ_DIR)/fuzz_%: FUZZ_ARCHIVE ?= $(FUZZ_DIR)/libfuzz.a
 $(FUZZ_DIR)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_DIR)/libfuzz.a $(FUZZ_DIR)/libfuzzcli.a
-	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_ARCHIVE) -ljansson -lpthread -ldl
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_ARCHIVE) -l:libnghttp2.a -ljansson -lpthread -ldl
 
 # Findings go to the build directory, with the input that shows them.
 .PHONY: fuzz

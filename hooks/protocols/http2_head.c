@@ -1,0 +1,187 @@
+/* http2_head.c - header blocks: collected, inflated exactly once and in order, told. */
+#include "hooks/protocols/http2.h"
+
+#define HASH_SEED 2166136261u
+
+void http2_block_begin(struct http2_run *run, enum http2_kind kind)
+{
+	struct http2_half *half = run->half;
+
+	half->block_stream = half->stream;
+	half->block_len = 0;
+	half->block_hash = HASH_SEED;
+	half->continuations = 0;
+	half->kind = (uint8_t)kind;
+	if (half->type == FRAME_PUSH_PROMISE)
+		half->ends = false;
+	run->direct = BYTES_NONE;
+}
+
+/* Is the block under way one that was inflated when these bytes were looked at ahead? */
+static bool known(const struct http2_run *run)
+{
+	return run->half->blocks < run->codec->inflated;
+}
+
+static bool keep_piece(struct http2_run *run, struct bytes piece)
+{
+	struct http2_codec *codec = run->codec;
+	size_t had = run->half->block_len, need = had + piece.len;
+
+	if (need > codec->room) {
+		size_t room = 1024;
+		while (room < need)
+			room *= 2;
+		char *text = http2_alloc(&run->state->heap->memory, room);
+		if (!text)
+			return false;
+		if (had)
+			memcpy(text, codec->text, had);
+		http2_free(&run->state->heap->memory, codec->text);
+		codec->text = text;
+		codec->room = (uint32_t)room;
+	}
+	memcpy(codec->text + had, piece.ptr, piece.len);
+	return true;
+}
+
+void http2_block_add(struct http2_run *run, struct bytes piece)
+{
+	struct http2_half *half = run->half;
+	bool whole = half->block_len == 0 && piece.len == half->left && half->flags & FLAG_END_HEADERS &&
+		     run->in.len - run->at >= piece.len + half->pad_left;
+	uint32_t hash = half->block_hash;
+
+	if (piece.len > HTTP2_BLOCK_MAX - half->block_len) {
+		http2_opaque(run, OPAQUE_TOO_LARGE);
+		return;
+	}
+	for (size_t i = 0; i < piece.len; i++)
+		hash = (hash ^ (uint8_t)piece.ptr[i]) * 16777619u;
+	half->block_hash = hash;
+	if (whole)
+		run->direct = piece;
+	else if (!known(run) && !keep_piece(run, piece))
+		http2_opaque(run, OPAQUE_TOO_LARGE);
+	half->block_len += (uint32_t)piece.len;
+}
+
+static void inflate_failed(struct http2_run *run, ssize_t error)
+{
+	run->codec->broken = true;
+	if (error == NGHTTP2_ERR_NOMEM || error == NGHTTP2_ERR_BUFFER_ERROR)
+		http2_opaque(run, OPAQUE_TOO_LARGE);
+	else
+		http2_malformed(run);
+}
+
+static bool inflate(struct http2_run *run, struct bytes block, struct http2_record *record)
+{
+	nghttp2_hd_inflater *inflater = run->codec->inflater;
+	const uint8_t *at = (const uint8_t *)(block.len ? block.ptr : "");
+	size_t left = block.len;
+	uint64_t list = 0;
+	int flags = 0;
+
+	while (!(flags & NGHTTP2_HD_INFLATE_FINAL)) {
+		nghttp2_nv nv;
+		flags = 0;
+		ssize_t used = nghttp2_hd_inflate_hd2(inflater, &nv, &flags, at, left, 1);
+		if (used < 0 || (used == 0 && flags == 0)) {
+			inflate_failed(run, used);
+			return false;
+		}
+		at += used;
+		left -= (size_t)used;
+		if (!(flags & NGHTTP2_HD_INFLATE_EMIT))
+			continue;
+		list += nv.namelen + nv.valuelen + 32;
+		if (list > HTTP2_LIST_MAX) {
+			inflate_failed(run, NGHTTP2_ERR_BUFFER_ERROR);
+			return false;
+		}
+		if (run->half->kind != BLOCK_OTHER)
+			http2_record_keep(record, run->requests,
+					  (struct bytes){(const char *)nv.name, nv.namelen},
+					  (struct bytes){(const char *)nv.value, nv.valuelen});
+	}
+	nghttp2_hd_inflate_end_headers(inflater);
+	record->list = (uint32_t)list;
+	return true;
+}
+
+/* What this block says; NULL: opaque now. */
+static const struct http2_record *said(struct http2_run *run)
+{
+	struct http2_half *half = run->half;
+	struct http2_codec *codec = run->codec;
+	struct http2_record *record;
+
+	if (known(run)) {
+		record = http2_record_find(codec, half->blocks + 1);
+		if (record && record->length == half->block_len && record->hash == half->block_hash)
+			return record;
+		http2_opaque(run, OPAQUE_LOST);
+		return NULL;
+	}
+	if (codec->broken) {
+		http2_opaque(run, OPAQUE_MALFORMED);
+		return NULL;
+	}
+	record = http2_record_new(codec, half->blocks + 1);
+	struct bytes block = run->direct.ptr ? run->direct : (struct bytes){codec->text, half->block_len};
+	if (!inflate(run, block, record))
+		return NULL;
+	record->length = half->block_len;
+	record->hash = half->block_hash;
+	http2_record_done(codec, record);
+	codec->inflated++;
+	return record;
+}
+
+static void tell_request(struct http2_run *run, const struct http2_record *record, uint32_t stream)
+{
+	struct protocol_event event = {.type = EVENT_INSERT, .exchange = stream, .offset = run->at - 1};
+
+	http2_record_read(run, record, stream);
+	run->list = record->list;
+	run->sink->event(run->sink, &event);
+	http2_tell(run, EVENT_REQUEST_HEAD, stream, 0);
+}
+
+static void tell_response(struct http2_run *run, const struct http2_record *record, uint32_t stream)
+{
+	if (record->status < 100 || record->status == 101 || (record->status < 200 && run->half->ends)) {
+		http2_malformed(run);
+		return;
+	}
+	if (record->status < 200) {
+		http2_tell(run, EVENT_INTERIM, stream, record->status);
+		return;
+	}
+	struct http2_stream *open = http2_stream_find(run->state->heap, stream);
+	if (open)
+		open->headed = true;
+	http2_tell(run, EVENT_RESPONSE_BEGIN, stream, 0);
+	http2_record_read(run, record, stream);
+	http2_tell(run, EVENT_RESPONSE_HEAD, stream, record->status);
+}
+
+void http2_block_end(struct http2_run *run)
+{
+	struct http2_half *half = run->half;
+	uint32_t stream = half->block_stream;
+	const struct http2_record *record = said(run);
+
+	if (!record)
+		return;
+	half->blocks++;
+	half->block_stream = 0;
+	run->direct = BYTES_NONE;
+	if (half->kind == BLOCK_REQUEST)
+		tell_request(run, record, stream);
+	else if (half->kind == BLOCK_RESPONSE)
+		tell_response(run, record, stream);
+	if (half->ends && !run->state->opaque)
+		http2_stream_ends(run, stream);
+}

@@ -1,0 +1,80 @@
+/* http2_heap.h - what the HTTP/2 parser keeps in a connection's arena: decoders, what the last header blocks
+ * said, streams in flight. Never copied, never put back: http2.h says how that works out. */
+#ifndef TAGALONG_HTTP2_HEAP_H
+#define TAGALONG_HTTP2_HEAP_H
+
+#include <nghttp2/nghttp2.h>
+
+#include "preload/protocol.h"
+
+#define HTTP2_STREAMS 256             /* in flight */
+#define HTTP2_STREAM_SLOTS 512        /* of the hash table: a power of two */
+#define HTTP2_SETTINGS_WAITING 16     /* SETTINGS frames without an answer yet */
+#define HTTP2_RECORDS (24 * 1024)     /* bytes of what the last header blocks of a half said */
+#define HTTP2_RECORD_ROOM (16 * 1024) /* of these one block may have */
+
+/* Of one SETTINGS frame; 0 in `given`: not in it. */
+struct http2_settings {
+	uint32_t table, frame_max, list_max;
+	uint8_t given; /* bits, 1 << identifier */
+};
+
+/* What a header block said. Followed by its items. */
+struct http2_record {
+	_Alignas(8) uint32_t number; /* of the block, from 1 */
+	uint32_t size;               /* with items, a multiple of 8 */
+	uint32_t length, hash;
+	uint32_t list;
+	uint16_t status;
+	uint16_t items, cut;
+};
+
+struct http2_codec { /* of one half */
+	nghttp2_hd_inflater *inflater;
+	uint32_t inflated, applied;
+	bool broken;
+	char *text; /* the block under way, of `room` bytes */
+	uint32_t room;
+	uint32_t used; /* of records */
+	struct http2_settings queue[HTTP2_SETTINGS_WAITING];
+	_Alignas(8) char records[HTTP2_RECORDS];
+};
+
+struct http2_stream {
+	uint32_t id; /* 0: free */
+	bool headed; /* the final response's head was told */
+	bool gone;   /* the client reset it: closed at the next bytes of the server's */
+};
+
+#define HTTP2_SIZES 26 /* 32, 48, 64, 96 ... bytes */
+
+struct http2_memory {
+	char *at, *end;
+	void *free[HTTP2_SIZES];
+};
+
+struct http2_heap {
+	struct http2_memory memory;
+	nghttp2_mem calls;
+	uint32_t streams, gone;
+	struct http2_stream stream[HTTP2_STREAM_SLOTS];
+	struct http2_codec codec[2];
+};
+
+/* http2_memory.c */
+struct http2_heap *http2_heap_new(char *arena); /* NULL: no room for the decoders */
+void *http2_alloc(struct http2_memory *memory, size_t size);
+void http2_free(struct http2_memory *memory, void *ptr);
+struct http2_stream *http2_stream_find(struct http2_heap *heap, uint32_t id);
+struct http2_stream *http2_stream_open(struct http2_heap *heap, uint32_t id); /* NULL: too many */
+void http2_stream_close(struct http2_heap *heap, uint32_t id);
+void http2_streams_sweep(struct http2_heap *heap); /* closes those that are gone */
+
+/* http2_record.c */
+struct http2_record *http2_record_new(struct http2_codec *codec, uint32_t number);
+struct http2_record *http2_record_find(struct http2_codec *codec, uint32_t number);
+void http2_record_keep(struct http2_record *record, bool requests, struct bytes name, struct bytes value);
+void http2_record_done(struct http2_codec *codec, struct http2_record *record);
+void http2_record_forget(struct http2_codec *codec); /* those that are hardly needed any more */
+
+#endif

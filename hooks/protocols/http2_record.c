@@ -1,0 +1,252 @@
+/* http2_record.c - what a header block said, kept as long as the block may be fed again. */
+#include "hooks/protocols/http2.h"
+
+enum field {
+	FIELD_NONE,
+	FIELD_METHOD,
+	FIELD_SCHEME,
+	FIELD_AUTHORITY,
+	FIELD_PATH,
+	FIELD_STATUS,
+	FIELD_HOST,
+	FIELD_USER_AGENT,
+	FIELD_FORWARDED,
+	FIELD_FORWARDED_PROTO,
+	FIELD_FORWARDED_HOST,
+	FIELD_FORWARDED_FOR,
+	FIELD_LOCATION,
+};
+
+/* Followed by the name (if a carrier or captured) and the value. */
+struct item {
+	uint16_t carrier;
+	uint8_t field;
+	bool captured;
+	uint16_t name_len, value_len;
+};
+
+#define VALUE_MAX 4096 /* of a field that is no carrier */
+
+static size_t item_size(const struct item *item)
+{
+	return (sizeof(*item) + item->name_len + item->value_len + 7) & ~(size_t)7;
+}
+
+_Static_assert(sizeof(struct http2_record) % 8 == 0, "items are aligned");
+_Static_assert(HTTP2_RECORD_ROOM <= HTTP2_RECORDS && HTTP2_RECORDS % 8 == 0, "one record fits");
+
+struct http2_record *http2_record_new(struct http2_codec *codec, uint32_t number)
+{
+	if (HTTP2_RECORDS - codec->used < HTTP2_RECORD_ROOM)
+		codec->used = 0;
+	struct http2_record *record = (struct http2_record *)(void *)(codec->records + codec->used);
+	*record = (struct http2_record){.number = number, .size = sizeof(*record)};
+	return record;
+}
+
+void http2_record_done(struct http2_codec *codec, struct http2_record *record)
+{
+	codec->used += record->size;
+}
+
+struct http2_record *http2_record_find(struct http2_codec *codec, uint32_t number)
+{
+	for (uint32_t at = 0; at < codec->used;) {
+		struct http2_record *record = (struct http2_record *)(void *)(codec->records + at);
+		if (record->number == number)
+			return record;
+		at += record->size;
+	}
+	return NULL;
+}
+
+void http2_record_forget(struct http2_codec *codec)
+{
+	if (codec->used > 4096)
+		codec->used = 0;
+}
+
+static enum field request_field(struct bytes name)
+{
+	static const struct {
+		struct bytes name;
+		enum field field;
+	} known[] = {
+		{{":method", 7}, FIELD_METHOD},
+		{{":scheme", 7}, FIELD_SCHEME},
+		{{":authority", 10}, FIELD_AUTHORITY},
+		{{":path", 5}, FIELD_PATH},
+		{{"host", 4}, FIELD_HOST},
+		{{"user-agent", 10}, FIELD_USER_AGENT},
+		{{"forwarded", 9}, FIELD_FORWARDED},
+		{{"x-forwarded-proto", 17}, FIELD_FORWARDED_PROTO},
+		{{"x-forwarded-host", 16}, FIELD_FORWARDED_HOST},
+		{{"x-forwarded-for", 15}, FIELD_FORWARDED_FOR},
+	};
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (bytes_equal(known[i].name, name))
+			return known[i].field;
+	return FIELD_NONE;
+}
+
+static enum field response_field(struct bytes name)
+{
+	if (bytes_equal(name, BYTES(":status")))
+		return FIELD_STATUS;
+	return bytes_equal(name, BYTES("location")) ? FIELD_LOCATION : FIELD_NONE;
+}
+
+static bool listed(const struct bytes *list, struct bytes name)
+{
+	for (; list && list->ptr; list++)
+		if (bytes_equal_nocase(*list, name))
+			return true;
+	return false;
+}
+
+static bool is_captured(bool requests, struct bytes name)
+{
+	const struct bytes *const *lists =
+		requests ? protocol_settings.capture_request : protocol_settings.capture_response;
+	return listed(lists[SIDE_SERVER], name) || listed(lists[SIDE_CLIENT], name);
+}
+
+static void read_status(struct http2_record *record, struct bytes value)
+{
+	uint16_t status = 0;
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.len != 3 || value.ptr[i] < '0' || value.ptr[i] > '9')
+			return;
+		status = (uint16_t)(status * 10 + (value.ptr[i] - '0'));
+	}
+	record->status = status;
+}
+
+void http2_record_keep(struct http2_record *record, bool requests, struct bytes name, struct bytes value)
+{
+	struct item item = {0};
+	size_t room = HTTP2_RECORD_ROOM - record->size;
+
+	if (name.len == 0)
+		return;
+	item.field = (uint8_t)(requests ? request_field(name) : response_field(name));
+	bool wanted = protocol_wanted(requests ? HALF_REQUESTS : HALF_RESPONSES, name);
+	item.captured = wanted && is_captured(requests, name);
+	if (item.field == FIELD_STATUS) {
+		read_status(record, value);
+		return;
+	}
+	if (wanted && requests && item.field == FIELD_NONE)
+		item.carrier = (uint16_t)protocol_settings.carrier(name);
+	if (item.field == FIELD_NONE && !item.captured && !item.carrier)
+		return;
+	struct bytes kept_name = item.captured || item.carrier ? name : BYTES_NONE;
+	/* Half of the room is the carriers' own. */
+	size_t most = item.carrier ? room : room > HTTP2_RECORD_ROOM / 2 ? room - HTTP2_RECORD_ROOM / 2 : 0;
+	if (most < sizeof(item) + 8 + kept_name.len) {
+		record->cut++;
+		return;
+	}
+	most -= sizeof(item) + 8 + kept_name.len;
+	if (!item.carrier && most > VALUE_MAX)
+		most = VALUE_MAX;
+	if (value.len > most) {
+		/* A list of context that is cut says something else: it is there, and empty. */
+		value.len = item.carrier ? 0 : most;
+		record->cut++;
+	}
+	item.name_len = (uint16_t)kept_name.len;
+	item.value_len = (uint16_t)value.len;
+	char *to = (char *)record + record->size;
+	memcpy(to, &item, sizeof(item));
+	if (kept_name.len)
+		memcpy(to + sizeof(item), kept_name.ptr, kept_name.len);
+	if (value.len)
+		memcpy(to + sizeof(item) + kept_name.len, value.ptr, value.len);
+	record->size += (uint32_t)item_size(&item);
+	record->items++;
+}
+
+/* --- told ------------------------------------------------------------------------------------------------
+ */
+
+static struct bytes *slot(struct http_message *message, enum field field)
+{
+	switch (field) {
+	case FIELD_METHOD:
+		return &message->method;
+	case FIELD_SCHEME:
+		return &message->scheme;
+	case FIELD_AUTHORITY:
+	case FIELD_HOST:
+		return &message->host;
+	case FIELD_PATH:
+		return &message->target;
+	case FIELD_USER_AGENT:
+		return &message->user_agent;
+	case FIELD_FORWARDED:
+		return &message->forwarded;
+	case FIELD_FORWARDED_PROTO:
+		return &message->forwarded_proto;
+	case FIELD_FORWARDED_HOST:
+		return &message->forwarded_host;
+	case FIELD_FORWARDED_FOR:
+		return &message->forwarded_for;
+	case FIELD_LOCATION:
+		return &message->location;
+	default:
+		return NULL;
+	}
+}
+
+static void tell_carrier(struct http2_run *run, uint32_t stream, uint32_t number, struct bytes name,
+			 struct bytes value)
+{
+	struct protocol_event event = {
+		.type = EVENT_FIELD,
+		.exchange = stream,
+		.number = number,
+		.offset = run->at,
+		.name = name,
+		.value = bytes_trim(value),
+	};
+	run->sink->event(run->sink, &event);
+}
+
+static void read_item(struct http2_run *run, const struct item *item, const char *text, uint32_t stream)
+{
+	struct http_message *message = &run->message;
+	struct bytes name = {text, item->name_len}, value = {text + item->name_len, item->value_len};
+	struct bytes *to = slot(message, item->field);
+
+	/* Pseudo fields come first, so that :authority, where it is there, wins over Host. */
+	if (to && !to->ptr)
+		*to = value;
+	if (item->captured && message->captures < HTTP_CAPTURES)
+		message->captured[message->captures++] = (struct http_captured){name, value};
+	else if (item->captured)
+		message->missed++;
+	if (item->carrier)
+		tell_carrier(run, stream, item->carrier, name, value);
+}
+
+void http2_record_read(struct http2_run *run, const struct http2_record *record, uint32_t stream)
+{
+	struct http_message *message = &run->message;
+	const char *at = (const char *)(record + 1);
+
+	http_message_init(message);
+	message->version = BYTES("2");
+	message->cut = record->cut;
+	message->status = record->status;
+	for (int i = 0, rest = record->status; i < 3; i++, rest /= 10)
+		message->status_text[2 - i] = (char)('0' + rest % 10);
+	for (uint32_t i = 0; i < record->items; i++) {
+		struct item item;
+		memcpy(&item, at, sizeof(item));
+		read_item(run, &item, at + sizeof(item), stream);
+		at += item_size(&item);
+	}
+	if (bytes_equal(message->method, BYTES("CONNECT")))
+		message->target = message->host;
+}

@@ -1,0 +1,598 @@
+/* HTTP/2 through a connection: what a server reads of requests that we edit, whatever the kernel takes at a time and
+ * whatever is read in the meantime; and whose bytes a thread has read. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <arpa/inet.h>
+
+#include <cmocka.h>
+
+#include "preload/activity.h"
+#include "preload/config.h"
+#include "preload/conn.h"
+#include "preload/conn_internal.h"
+#include "preload/queue.h"
+#include "tests/support/http2_talk.h"
+
+extern const struct protocol protocol_http1, protocol_http2;
+static const struct protocol *const protocols[] = {&protocol_http1, &protocol_http2, NULL};
+
+enum kernel { TAKES_ALL, TAKES_ONE, TAKES_HALF, TAKES_ALL_BUT_ONE, REFUSES_FIRST, KERNELS };
+
+static char wire[300000];
+static size_t wire_len;
+static enum kernel kernel;
+static unsigned calls;
+static struct bytes incoming; /* comes bit by bit while writes are under way */
+static size_t at_a_time = 5;
+static bool scribbles; /* other spans are begun then */
+
+static size_t kernel_takes(size_t offered)
+{
+	calls++;
+	switch (kernel) {
+	case TAKES_ONE:
+		return 1;
+	case TAKES_HALF:
+		return (offered + 1) / 2;
+	case TAKES_ALL_BUT_ONE:
+		return offered > 1 ? offered - 1 : 1;
+	case REFUSES_FIRST:
+		return calls % 2 ? 0 : offered;
+	default:
+		return offered;
+	}
+}
+
+static void receive(struct conn *conn, size_t most)
+{
+	struct bytes piece = bytes_until(incoming, most);
+	struct iovec iov = {(char *)(uintptr_t)piece.ptr, piece.len};
+	incoming = bytes_from(incoming, piece.len);
+	if (piece.len)
+		conn_received(conn, &iov, 1, (ssize_t)piece.len, 0);
+}
+
+static void scribble(void)
+{
+	struct span *span = span_begin(SPAN_CLIENT, 1);
+	assert_non_null(span);
+	memset(span->text, '!', sizeof(span->text));
+	span_discard(span);
+}
+
+static ssize_t host_write(struct conn *conn, const char *data, size_t len, int *error)
+{
+	struct iovec iov[2] = {{(char *)(uintptr_t)data, len / 2}, {(char *)(uintptr_t)data + len / 2, len - len / 2}};
+	struct iovec pieces[64];
+	struct outgoing out;
+	ssize_t sent = -1;
+
+	out.frozen = false;
+	*error = EAGAIN;
+	bool edited = conn_sending(&out, conn, iov, 2);
+	size_t take = kernel_takes(edited ? outgoing_length(&out) : len), left = take;
+	int count = edited ? outgoing_iov(&out, 0, pieces, 64) : 2;
+	const struct iovec *from = edited ? pieces : iov;
+	receive(conn, at_a_time);
+	if (scribbles)
+		scribble();
+	for (int i = 0; i < count && left > 0; i++) {
+		size_t part = from[i].iov_len < left ? from[i].iov_len : left;
+		memcpy(wire + wire_len, from[i].iov_base, part);
+		wire_len += part;
+		left -= part;
+	}
+	assert_int_equal(left, 0);
+	if (take)
+		sent = (ssize_t)take;
+	return conn_sent(&out, sent, error);
+}
+
+static void write_fully(struct conn *conn, struct bytes text)
+{
+	for (size_t tries = 0, len = text.len; text.len; tries++) {
+		int error;
+		ssize_t wrote = host_write(conn, text.ptr, text.len, &error);
+		assert_true(wrote > 0 || (wrote == -1 && error == EAGAIN));
+		if (wrote > 0)
+			text = bytes_from(text, (size_t)wrote);
+		assert_true(tries < 10 * len + 100);
+	}
+}
+
+static struct conn *connected(int *fd)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(80)};
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	*fd = socket(AF_INET, SOCK_STREAM, 0);
+	conn_connecting(*fd, (struct sockaddr *)&address, sizeof(address));
+	conn_connected(*fd, 0, 0);
+	struct conn *conn = conn_get(*fd);
+	assert_non_null(conn);
+	return conn;
+}
+
+/* How many spans came of it. */
+static size_t disconnect(struct conn *conn, int fd)
+{
+	struct queue_record records[64];
+	size_t n, all = 0;
+	conn_put(conn);
+	conn_closing(fd);
+	close(fd);
+	while ((n = queue_peek(records, 64, SIZE_MAX)) > 0) {
+		queue_release(n);
+		all += n;
+	}
+	return all;
+}
+
+/* What a server reads of the wire, without our fields, which are counted. */
+static char *read_wire(int *ours)
+{
+	struct talk other;
+	talk_open(&other);
+	other.mute = true;
+	const uint8_t *data;
+	nghttp2_submit_settings(other.server, 0, NULL, 0);
+	while (nghttp2_session_mem_send(other.server, &data) > 0)
+		;
+	ssize_t took = nghttp2_session_mem_recv(other.server, (const uint8_t *)wire, wire_len);
+	if (took != (ssize_t)wire_len || !nghttp2_session_want_read(other.server))
+		fail_msg("the server took %zd of %zu", took, wire_len);
+	fflush(other.seen);
+	char *seen = calloc(1, other.seen_size + 1);
+	*ours = 0;
+	for (const char *line = other.seen_text; *line; line = strchr(line, '\n') + 1) {
+		if (strncmp(line + strcspn(line, " "), " traceparent: 00-", 17) == 0)
+			++*ours;
+		else
+			strncat(seen, line, (size_t)(strchr(line, '\n') - line + 1));
+	}
+	talk_close(&other);
+	return seen;
+}
+
+static void play(const struct talk *talk, size_t which, size_t cut, bool meanwhile, int heads, int spans)
+{
+	int fd, ours;
+	struct conn *conn = connected(&fd);
+	wire_len = 0;
+	calls = 0;
+	for (size_t i = 0; i < talk->pieces; i++) {
+		struct bytes text = talk->piece[i].text;
+		if (talk->piece[i].half == HALF_RESPONSES) {
+			receive(conn, SIZE_MAX);
+			incoming = text;
+			/* Settings are always read before they are acknowledged. */
+			if (!meanwhile || i < 3)
+				receive(conn, SIZE_MAX);
+			continue;
+		}
+		write_fully(conn, i == which ? bytes_until(text, cut) : text);
+		if (i == which)
+			write_fully(conn, bytes_from(text, cut));
+	}
+	receive(conn, SIZE_MAX);
+	if (conn->mode != CONN_FOLLOWED)
+		fail_msg("piece %zu cut at %zu, kernel %d, meanwhile %d: given up", which, cut, kernel, meanwhile);
+	char *seen = read_wire(&ours);
+	if (strcmp(seen, talk->seen_text) != 0 || (heads >= 0 && ours != heads))
+		fail_msg("piece %zu cut at %zu, kernel %d, %d of ours\n%s\nexpected\n%s", which, cut, kernel, ours, seen,
+			 talk->seen_text);
+	free(seen);
+	assert_int_equal(disconnect(conn, fd), spans);
+}
+
+static const char *const fields[] = {"user-agent", "talk/1", "x-one", "first", "x-two", "second", NULL};
+
+static void play_all(struct talk *talk, int requests)
+{
+	fflush(talk->seen);
+	for (kernel = TAKES_ALL; kernel < KERNELS; kernel++)
+		for (int meanwhile = 0; meanwhile < 2; meanwhile++)
+			for (size_t i = 0; i < talk->pieces; i++) {
+				size_t len = talk->piece[i].text.len, step = len > 2000 ? 1331 : kernel == TAKES_ONE ? 29 : kernel == TAKES_ALL ? 1 : 3;
+				if (len > 2000 && kernel == TAKES_ONE)
+					continue;
+				for (size_t cut = 0; cut < len && talk->piece[i].half == HALF_REQUESTS; cut += step) {
+					if (i == 0 && cut > 0 && cut < 4) /* "PRI " decides */
+						continue;
+					/* A frame that is cut between two writes of the program's stays as it is; what the
+					 * kernel does changes nothing. */
+					play(talk, i, cut, meanwhile, cut == 0 ? requests : -1, requests);
+				}
+			}
+}
+
+static void test_every_cut_with_every_kernel(void **state)
+{
+	(void)state;
+	struct talk talk;
+	talk_open(&talk);
+	talk_pump(&talk);
+	talk_request(&talk, "/one", fields);
+	talk_request(&talk, "/two", NULL);
+	talk_pump(&talk);
+	for (int i = 0; i < 3; i++) {
+		talk_request(&talk, "/more", fields);
+		talk_pump(&talk);
+	}
+	play_all(&talk, 5);
+	talk_close(&talk);
+}
+
+static void test_every_cut_of_padded_frames_and_bodies(void **state)
+{
+	(void)state;
+	struct talk talk;
+	talk_open(&talk);
+	talk.padding = 20;
+	talk.body = 50;
+	talk.trailers = talk.early = true;
+	talk_request(&talk, "/one", fields);
+	talk_pump(&talk);
+	talk_request(&talk, "/two", fields);
+	talk_pump(&talk);
+	play_all(&talk, 2);
+	talk_close(&talk);
+}
+
+static void test_heads_at_the_longest_frame(void **state)
+{
+	(void)state;
+	static char cookie[16501];
+	const char *const more[] = {"cookie", cookie, NULL};
+	for (size_t len = 16220; len < 16400; len += 45) {
+		struct talk talk;
+		memset(cookie, 'X', len);
+		cookie[len] = '\0';
+		talk_open(&talk);
+		talk_pump(&talk);
+		talk_request(&talk, "/long", more);
+		talk_pump(&talk);
+		talk_request(&talk, "/", fields);
+		talk_pump(&talk);
+		play_all(&talk, 2);
+		talk_close(&talk);
+	}
+}
+
+/* A request that is taken back in the same write: its edit must live as long as the write. */
+static void test_requests_that_are_reset_at_once(void **state)
+{
+	(void)state;
+	struct talk talk;
+	static char joined[1000];
+	size_t len = 0;
+	int ours;
+	talk_open(&talk);
+	talk.mute = true;
+	talk_request(&talk, "/one", fields);
+	talk_drain(&talk, HALF_REQUESTS);
+	nghttp2_submit_rst_stream(talk.client, 0, 1, NGHTTP2_CANCEL);
+	talk_request(&talk, "/two", fields);
+	talk_drain(&talk, HALF_REQUESTS);
+	for (size_t i = 0; i < talk.pieces; i++) {
+		memcpy(joined + len, talk.piece[i].text.ptr, talk.piece[i].text.len);
+		len += talk.piece[i].text.len;
+	}
+	fflush(talk.seen);
+	for (kernel = TAKES_ALL; kernel < KERNELS; kernel++)
+		for (size_t cut = 4; cut <= len; cut++) {
+			int fd;
+			struct conn *conn = connected(&fd);
+			wire_len = 0;
+			calls = 0;
+			incoming = BYTES_NONE;
+			scribbles = true;
+			write_fully(conn, (struct bytes){joined, cut});
+			write_fully(conn, (struct bytes){joined + cut, len - cut});
+			scribbles = false;
+			assert_null(exchange_find(conn, 1));
+			assert_non_null(exchange_find(conn, 3));
+			char *seen = read_wire(&ours);
+			assert_string_equal(seen, talk.seen_text);
+			free(seen);
+			assert_int_equal(disconnect(conn, fd), 2);
+		}
+	talk_close(&talk);
+}
+
+/* Another thread reads that the server is going away while this one writes. */
+static void test_going_away_leaves_edits_alone(void **state)
+{
+	(void)state;
+	struct talk talk;
+	int fd, ours;
+	talk_open(&talk);
+	talk.mute = true;
+	talk_request(&talk, "/one", fields);
+	talk_pump(&talk);
+	size_t seen = talk.pieces;
+	talk_request(&talk, "/two", fields);
+	talk_drain(&talk, HALF_REQUESTS);
+	nghttp2_submit_goaway(talk.server, 0, 1, NGHTTP2_NO_ERROR, NULL, 0);
+	talk_drain(&talk, HALF_RESPONSES);
+	fflush(talk.seen);
+	for (kernel = TAKES_ALL; kernel < KERNELS; kernel++) {
+		struct conn *conn = connected(&fd);
+		wire_len = 0;
+		calls = 0;
+		for (size_t i = 0; i < seen; i++) {
+			incoming = talk.piece[i].half == HALF_RESPONSES ? talk.piece[i].text : BYTES_NONE;
+			receive(conn, SIZE_MAX);
+			if (talk.piece[i].half == HALF_REQUESTS)
+				write_fully(conn, talk.piece[i].text);
+		}
+		incoming = talk.piece[seen + 1].text;
+		at_a_time = SIZE_MAX;
+		scribbles = true;
+		write_fully(conn, talk.piece[seen].text);
+		at_a_time = 5;
+		scribbles = false;
+		char *got = read_wire(&ours);
+		assert_string_equal(got, talk.seen_text);
+		free(got);
+		assert_non_null(exchange_find(conn, 1));
+		disconnect(conn, fd);
+	}
+	talk_close(&talk);
+}
+
+/* What was under way ends, and the arena is free for others, when the connection is given up. */
+static void test_malformed_connection_gives_its_arena_back(void **state)
+{
+	(void)state;
+	struct talk talk;
+	int fd;
+	struct conn *conn = connected(&fd);
+	talk_open(&talk);
+	kernel = TAKES_ALL;
+	wire_len = 0;
+	incoming = BYTES_NONE;
+	talk_request(&talk, "/one", fields);
+	talk_drain(&talk, HALF_REQUESTS);
+	write_fully(conn, talk.piece[0].text);
+	assert_non_null(conn->arena.base);
+	incoming = BYTES("HTTP/1.1 400 Bad Request\r\n\r\n");
+	receive(conn, SIZE_MAX);
+	assert_int_equal(conn->mode, CONN_OPAQUE);
+	assert_null(conn->arena.base);
+	assert_null(exchange_find(conn, 1));
+	assert_int_equal(disconnect(conn, fd), 1);
+	talk_close(&talk);
+}
+
+/* --- whose bytes were read? ------------------------------------------------------------------------------ */
+
+static struct conn *accepted(int *fd)
+{
+	*fd = socket(AF_INET, SOCK_STREAM, 0);
+	conn_accepted(*fd, NULL, 0);
+	struct conn *conn = conn_get(*fd);
+	assert_non_null(conn);
+	return conn;
+}
+
+static void serve(struct conn *conn, const struct talk *talk, size_t from)
+{
+	for (size_t i = from; i < talk->pieces; i++) {
+		if (talk->piece[i].half == HALF_REQUESTS) {
+			incoming = talk->piece[i].text;
+			receive(conn, SIZE_MAX);
+		} else {
+			struct iovec iov = {(char *)(uintptr_t)talk->piece[i].text.ptr, talk->piece[i].text.len};
+			struct outgoing out;
+			int error = 0;
+			out.frozen = false;
+			assert_false(conn_sending(&out, conn, &iov, 1));
+			assert_int_equal(conn_sent(&out, (ssize_t)iov.iov_len, &error), iov.iov_len);
+		}
+	}
+}
+
+static void test_evidence_is_the_one_request_that_was_read(void **state)
+{
+	(void)state;
+	struct talk talk;
+	int fd;
+	struct conn *conn = accepted(&fd);
+	talk_open(&talk);
+	talk.mute = true;
+	talk_pump(&talk);
+	serve(conn, &talk, 0);
+	assert_int_equal(activity_current(), SPAN_NOBODY);
+	size_t seen = talk.pieces;
+	talk_request(&talk, "/one", fields);
+	talk_drain(&talk, HALF_REQUESTS);
+	serve(conn, &talk, seen);
+	span_ref first = span_reference(exchange_find(conn, 1));
+	assert_int_equal(activity_current(), first);
+	nghttp2_submit_ping(talk.client, 0, NULL); /* nobody's bytes change nothing */
+	seen = talk.pieces;
+	talk_drain(&talk, HALF_REQUESTS);
+	serve(conn, &talk, seen);
+	assert_int_equal(activity_current(), first);
+	activity_wait(false); /* the next one, after a wait */
+	seen = talk.pieces;
+	talk_request(&talk, "/two", fields);
+	talk_drain(&talk, HALF_REQUESTS);
+	serve(conn, &talk, seen);
+	assert_int_equal(activity_current(), span_reference(exchange_find(conn, 3)));
+	activity_wait(false); /* two at a time */
+	seen = talk.pieces;
+	talk_request(&talk, "/three", fields);
+	talk_request(&talk, "/four", fields);
+	talk_drain(&talk, HALF_REQUESTS);
+	serve(conn, &talk, seen);
+	assert_int_equal(activity_current(), SPAN_NOBODY);
+	assert_true(thread.ambiguous);
+	activity_wait(false);
+	assert_int_equal(disconnect(conn, fd), 4);
+	talk_close(&talk);
+}
+
+/* The end of one stream makes nobody work for another. */
+static void test_end_of_a_response_starts_nothing(void **state)
+{
+	(void)state;
+	struct talk talk;
+	int fd;
+	struct conn *conn = accepted(&fd);
+	talk_open(&talk);
+	talk.mute = true;
+	talk_request(&talk, "/one", fields);
+	talk_request(&talk, "/two", fields);
+	talk_pump(&talk);
+	serve(conn, &talk, 0);
+	activity_wait(false);
+	size_t seen = talk.pieces;
+	talk_respond(&talk, 3);
+	talk_drain(&talk, HALF_RESPONSES);
+	serve(conn, &talk, seen);
+	assert_null(exchange_find(conn, 3));
+	assert_non_null(exchange_find(conn, 1));
+	assert_int_equal(activity_current(), SPAN_NOBODY);
+	assert_int_equal(disconnect(conn, fd), 2);
+	talk_close(&talk);
+}
+
+static struct span *serving(void)
+{
+	struct span *span = span_begin(SPAN_SERVER, 1);
+	assert_non_null(span);
+	span_identify(span, NULL);
+	return span;
+}
+
+static void ask(struct conn *conn, struct talk *talk, const struct span *activity)
+{
+	activity_wait(false);
+	activity_read_request(NULL, span_reference(activity));
+	talk_request(talk, "/", fields);
+	size_t from = talk->pieces;
+	talk_drain(talk, HALF_REQUESTS);
+	write_fully(conn, talk->piece[from].text);
+	activity_wait(false);
+}
+
+static void answer(struct conn *conn, struct talk *talk)
+{
+	size_t from = talk->pieces;
+	talk_drain(talk, HALF_RESPONSES);
+	incoming = talk->piece[from].text;
+	receive(conn, SIZE_MAX);
+}
+
+/* Answers, and pieces of them, belong to whoever asked; two in one read to nobody. */
+static void test_evidence_is_the_one_answer_that_was_read(void **state)
+{
+	(void)state;
+	struct talk talk;
+	int fd;
+	struct conn *conn = connected(&fd);
+	struct span *a = serving(), *b = serving();
+	talk_open(&talk);
+	talk.mute = true;
+	kernel = TAKES_ALL;
+	wire_len = 0;
+	incoming = BYTES_NONE;
+	for (int i = 0; i < 2; i++) {
+		ask(conn, &talk, a);
+		ask(conn, &talk, b);
+	}
+	answer(conn, &talk); /* settings */
+	assert_int_equal(activity_current(), SPAN_NOBODY);
+	assert_int_equal(exchange_find(conn, 1)->activity, span_reference(a));
+	assert_int_equal(exchange_find(conn, 3)->activity, span_reference(b));
+	talk_respond(&talk, 3);
+	answer(conn, &talk);
+	assert_int_equal(activity_current(), span_reference(b));
+	activity_wait(false);
+	talk_respond(&talk, 1);
+	talk_respond(&talk, 5);
+	answer(conn, &talk);
+	assert_int_equal(activity_current(), span_reference(a)); /* both are its */
+	activity_wait(false);
+	ask(conn, &talk, a);
+	talk_respond(&talk, 7);
+	talk_respond(&talk, 9);
+	answer(conn, &talk);
+	assert_int_equal(activity_current(), SPAN_NOBODY);
+	assert_true(thread.ambiguous);
+	activity_wait(false);
+	assert_int_equal(disconnect(conn, fd), 5);
+	span_discard(a);
+	span_discard(b);
+	talk_close(&talk);
+}
+
+static void test_reset_ends_the_span(void **state)
+{
+	(void)state;
+	struct talk talk;
+	int fd;
+	struct conn *conn = connected(&fd);
+	talk_open(&talk);
+	talk.mute = true;
+	kernel = TAKES_ALL;
+	wire_len = 0;
+	talk_request(&talk, "/one", fields);
+	talk_request(&talk, "/two", fields);
+	talk_pump(&talk);
+	for (size_t i = 0; i < talk.pieces; i++) {
+		incoming = BYTES_NONE;
+		if (talk.piece[i].half == HALF_REQUESTS)
+			write_fully(conn, talk.piece[i].text);
+		else
+			incoming = talk.piece[i].text;
+		receive(conn, SIZE_MAX);
+	}
+	size_t seen = talk.pieces;
+	nghttp2_submit_rst_stream(talk.server, 0, 1, NGHTTP2_INTERNAL_ERROR);
+	talk_drain(&talk, HALF_RESPONSES);
+	assert_non_null(exchange_find(conn, 1));
+	incoming = talk.piece[seen].text;
+	receive(conn, SIZE_MAX);
+	assert_null(exchange_find(conn, 1));
+	struct queue_record records[8];
+	assert_int_equal(queue_peek(records, 8, SIZE_MAX), 1);
+	queue_release(1);
+	assert_int_equal(disconnect(conn, fd), 1);
+	talk_close(&talk);
+}
+
+static int set_up(void **state)
+{
+	char *env[] = {"OTEL_TRACES_EXPORTER=none", NULL};
+	(void)state;
+	config_load(env, "test");
+	protocol_settings.carrier = context_field;
+	protocol_settings.carrier_lengths = context_field_lengths();
+	protocol_settings_done();
+	protocol_settings.known_methods = config.known_method_list;
+	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && queue_open(1 << 20, 0) ? 0 : -1;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_cut_with_every_kernel),
+		cmocka_unit_test(test_every_cut_of_padded_frames_and_bodies),
+		cmocka_unit_test(test_heads_at_the_longest_frame),
+		cmocka_unit_test(test_requests_that_are_reset_at_once),
+		cmocka_unit_test(test_going_away_leaves_edits_alone),
+		cmocka_unit_test(test_malformed_connection_gives_its_arena_back),
+		cmocka_unit_test(test_evidence_is_the_one_request_that_was_read),
+		cmocka_unit_test(test_evidence_is_the_one_answer_that_was_read),
+		cmocka_unit_test(test_end_of_a_response_starts_nothing),
+		cmocka_unit_test(test_reset_ends_the_span),
+	};
+	return cmocka_run_group_tests(tests, set_up, NULL);
+}
