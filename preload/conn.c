@@ -79,6 +79,7 @@ void conn_put(struct conn *conn)
 	exchange_abandon(conn, BYTES_NONE, BYTES("closed"), clock_now());
 	block_give(conn->stash.block);
 	conn->stash.block = NULL;
+	owed_drop(conn);
 	give_arena(conn);
 	pool_give(&conns, conn);
 }
@@ -132,6 +133,7 @@ static struct conn *conn_new(enum conn_role role)
 	memset((char *)conn + sizeof(conn->refs), 0, offsetof(struct conn, over) - sizeof(conn->refs));
 	conn->protocol = protocols[0];
 	conn->stash = (struct protocol_stash){.block = NULL, .take = take_stash};
+	conn->owed = NULL;
 	conn->arena = (struct protocol_arena){.base = NULL, .take = take_arena};
 	conn->peer_len = conn->local_len = 0;
 	conn->peer_text[0] = conn->local_text[0] = conn->name[0] = '\0';

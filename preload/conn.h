@@ -71,6 +71,7 @@ struct conn {
 	const struct protocol *protocol;
 	struct protocol_stash stash;
 	struct protocol_arena arena;
+	char *owed; /* NULL, or a block: see conn_owed.c */
 	union conn_address peer, local;
 	uint16_t peer_len, local_len;
 	char peer_text[64], local_text[48], name[128];
@@ -125,6 +126,7 @@ struct outgoing {
 	const struct iovec *iov; /* the caller's */
 	int iovcnt;
 	size_t length;  /* the caller's bytes */
+	bool owing;     /* the edits are what the connection owes, see conn_owed.c */
 	bool planned;   /* a followed client's write: the parser has run ahead, `state` is where it stood */
 	bool frozen;    /* no edit (MSG_ZEROCOPY) */
 	uint8_t opaque; /* enum protocol_opaque seen ahead, 0: none */
@@ -137,6 +139,8 @@ struct outgoing {
 	char *stash;    /* ... of which this is a copy; NULL: there was no room for one */
 	int edits;
 	struct outgoing_edit edit[OUTGOING_EDITS];
+	uint32_t texts; /* used of text[] */
+	char text[384]; /* of the edits: a span may end while its bytes are on their way */
 	uint64_t state[PROTOCOL_STATE_MAX / 8];
 };
 

@@ -50,6 +50,20 @@ static inline enum protocol_half conn_half_in(const struct conn *conn)
 /* Drops the stash block when no head needs it any more. */
 void conn_tidy(struct conn *conn);
 
+/* The edited stream is a sequence of runs: caller's bytes, text, caller's bytes, ... Returns how many. */
+struct outgoing_run {
+	const struct outgoing_edit *edit; /* NULL: the caller's own */
+	size_t from, len;                 /* in the caller's bytes, or 0 and the text's length */
+};
+int outgoing_runs(const struct outgoing *out, struct outgoing_run runs[2 * OUTGOING_EDITS + 1]);
+
+/* conn_owed.c: the rest of an edit when the connection is given up in the middle of it. */
+void owed_by_span(struct conn *conn);                  /* between two writes, before its spans are gone */
+void owed_by_write(struct outgoing *out, size_t sent); /* after a short one */
+bool owed_plan(struct outgoing *out);              /* before the next: true, there is something to put in */
+void owed_sent(struct outgoing *out, size_t sent); /* and after it */
+void owed_drop(struct conn *conn);
+
 /* exchange.c */
 void exchange_event(struct protocol_sink *sink, const struct protocol_event *event);
 void exchange_feed_done(struct exchange_sink *sink); /* saves what must outlive the feed, plans overwrites */

@@ -70,6 +70,7 @@ void conn_opaque(struct conn *conn, enum protocol_opaque why, uint64_t now)
 		reason = BYTES("lost");
 		break;
 	}
+	owed_by_span(conn);
 	exchange_abandon(conn, BYTES_NONE, reason, now ? now : clock_now());
 	block_give(conn->stash.block);
 	conn->stash.block = NULL;
@@ -260,6 +261,8 @@ bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *i
 	out->iovcnt = iovcnt;
 	out->edits = 0;
 	out->planned = false;
+	out->owing = false;
+	out->texts = 0;
 	out->opaque = 0;
 	out->stash = NULL;
 	atomic_fetch_add(&conn->sending, 1);
@@ -269,7 +272,8 @@ bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *i
 			conn->writer != SPAN_NOBODY && conn->writer != current && span_alive(conn->writer);
 		conn->mixed = busy || (conn->mixed && span_alive(conn->writer));
 		conn->writer = current;
-		return false;
+		out->length = conn->owed ? iov_length(iov, iovcnt) : 0;
+		return owed_plan(out);
 	}
 	if (conn->role == ROLE_SERVER)
 		return false;
@@ -280,6 +284,8 @@ bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *i
 		conn->role = ROLE_CLIENT;
 		out->begun = conn->requests;
 		look_ahead(out, conn);
+	} else {
+		owed_plan(out);
 	}
 	conn_unlock(conn);
 	return out->edits > 0;
@@ -294,25 +300,19 @@ size_t outgoing_length(const struct outgoing *out)
 	return total;
 }
 
-/* The edited stream is a sequence of runs: caller's bytes, text, caller's bytes, ... Calls back for each. */
-struct run {
-	const struct outgoing_edit *edit; /* NULL: the caller's own */
-	size_t from, len;                 /* in the caller's bytes, or 0 and the text's length */
-};
-
-static int outgoing_runs(const struct outgoing *out, struct run *runs)
+int outgoing_runs(const struct outgoing *out, struct outgoing_run runs[2 * OUTGOING_EDITS + 1])
 {
 	size_t at = 0;
 	int n = 0;
 	for (int i = 0; i < out->edits; i++) {
 		const struct outgoing_edit *edit = &out->edit[i];
 		if (edit->offset > at)
-			runs[n++] = (struct run){NULL, at, edit->offset - at};
-		runs[n++] = (struct run){edit, edit->offset, edit->text.len};
+			runs[n++] = (struct outgoing_run){NULL, at, edit->offset - at};
+		runs[n++] = (struct outgoing_run){edit, edit->offset, edit->text.len};
 		at = edit->offset + (edit->replaces ? edit->text.len : 0);
 	}
 	if (out->length > at)
-		runs[n++] = (struct run){NULL, at, out->length - at};
+		runs[n++] = (struct outgoing_run){NULL, at, out->length - at};
 	return n;
 }
 
@@ -336,7 +336,7 @@ static int caller_pieces(const struct outgoing *out, size_t from, size_t len, st
 
 int outgoing_iov(const struct outgoing *out, size_t done, struct iovec *pieces, int most)
 {
-	struct run runs[2 * OUTGOING_EDITS + 1];
+	struct outgoing_run runs[2 * OUTGOING_EDITS + 1];
 	int count = outgoing_runs(out, runs), n = 0;
 	for (int i = 0; i < count && n < most; i++) {
 		if (done >= runs[i].len) {
@@ -356,7 +356,7 @@ int outgoing_iov(const struct outgoing *out, size_t done, struct iovec *pieces, 
 
 size_t outgoing_callers(const struct outgoing *out, size_t sent)
 {
-	struct run runs[2 * OUTGOING_EDITS + 1];
+	struct outgoing_run runs[2 * OUTGOING_EDITS + 1];
 	int count = outgoing_runs(out, runs);
 	size_t callers = 0;
 	for (int i = 0; i < count && sent > 0; i++) {
@@ -371,7 +371,7 @@ size_t outgoing_callers(const struct outgoing *out, size_t sent)
 /* Remembers, for each edit, how much of it the kernel took. */
 static void account_edits(struct outgoing *out, size_t sent)
 {
-	struct run runs[2 * OUTGOING_EDITS + 1];
+	struct outgoing_run runs[2 * OUTGOING_EDITS + 1];
 	int count = outgoing_runs(out, runs);
 	struct conn *conn = out->conn;
 
@@ -418,7 +418,9 @@ static void step_back(struct outgoing *out, size_t callers)
 		conn->fed = out->fed;
 		memcpy(conn->state, out->state, conn->protocol->state_size);
 	}
-	if (out->stash) {
+	if (out->stash && one_half && conn->stash.block) { /* the other part of it may be the answer's */
+		memcpy(conn->stash.block, out->stash, conn->protocol->stash_requests);
+	} else if (out->stash) {
 		block_give(conn->stash.block);
 		conn->stash.block = out->stash;
 		out->stash = NULL;
@@ -437,11 +439,22 @@ static void step_back(struct outgoing *out, size_t callers)
 	exchange_drop_after(conn, sink.replayed);
 }
 
+/* Given up with an edit under way: the rest of it is owed. */
+static void settle(struct outgoing *out, ssize_t sent, size_t callers)
+{
+	struct conn *conn = out->conn;
+	if (out->edits && sent > 0 && callers < out->length &&
+	    (conn->mode == CONN_OPAQUE || atomic_load(&conn->lost)))
+		owed_by_write(out, (size_t)sent);
+}
+
 static void client_sent(struct outgoing *out, ssize_t sent, size_t callers, int error)
 {
 	struct conn *conn = out->conn;
-	if (!conn_lock(conn))
+	if (!conn_lock(conn)) {
+		settle(out, sent, callers);
 		return;
+	}
 	if (still_followed(conn)) {
 		if (sent > 0 && conn->connecting) {
 			conn->connecting = false;
@@ -464,6 +477,7 @@ static void client_sent(struct outgoing *out, ssize_t sent, size_t callers, int 
 			exchange_abandon(conn, name, BYTES_NONE, clock_now());
 		}
 	}
+	settle(out, sent, callers);
 	conn_unlock(conn);
 }
 
@@ -488,11 +502,14 @@ ssize_t conn_sent(struct outgoing *out, ssize_t sent, int *error)
 	struct conn *conn = out->conn;
 	ssize_t result = sent;
 
-	if (out->planned) {
+	if (out->planned || out->owing) {
 		size_t callers = sent <= 0    ? 0
 				 : out->edits ? outgoing_callers(out, (size_t)sent)
 					      : (size_t)sent;
-		client_sent(out, sent, callers, *error);
+		if (out->owing)
+			owed_sent(out, sent > 0 ? (size_t)sent : 0);
+		else
+			client_sent(out, sent, callers, *error);
 		if (sent > 0 && callers == 0) {
 			if (*error == 0)
 				*error = EAGAIN;

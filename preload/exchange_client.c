@@ -30,6 +30,11 @@ static void plan(struct exchange_sink *sink, struct span *span, size_t offset, b
 		count_one(edits_skipped);
 		return;
 	}
+	if (text.len <= sizeof(out->text) - out->texts) {
+		memcpy(out->text + out->texts, text.ptr, text.len);
+		text.ptr = out->text + out->texts;
+		out->texts += (uint32_t)text.len;
+	}
 	out->edit[out->edits++] = (struct outgoing_edit){offset, replaces, text, span->exchange};
 	/* From here on the id may be on the wire: it will be exported. */
 }

@@ -148,6 +148,8 @@ struct protocol {
 	/* Back to where the copy stands with what the client sends, and only with that: of what the server
 	 * sends more may have been fed since. NULL: a copy is put back whole, and only when nothing was. */
 	void (*put_back)(void *state, const void *copy);
+	size_t stash_requests; /* with put_back: so many bytes of a stash, from its beginning, are the
+				  requests' */
 	/* Are these, the first bytes of a connection, certainly this protocol's? NULL: never certain. The
 	 * first protocol of the list has all that nobody is certain of. */
 	bool (*begins)(enum protocol_half half, struct bytes first);

@@ -492,6 +492,19 @@ static void http1_describe(const void *opaque, enum protocol_side side, enum pro
 		http_describe_response(&state->run->message, side, facts);
 }
 
+/* What responses have changed since the copy stays: `answered`, `closed`, their half. */
+static void http1_put_back(void *opaque, const void *before)
+{
+	struct http1_state *state = opaque;
+	const struct http1_state *copy = before;
+
+	state->half[HALF_REQUESTS] = copy->half[HALF_REQUESTS];
+	memcpy(state->kinds, copy->kinds, sizeof(state->kinds));
+	state->begun = copy->begun;
+	state->proven = copy->proven;
+	state->tunnel_bytes = copy->tunnel_bytes;
+}
+
 const struct protocol protocol_http1 = {
 	.name = "http1",
 	.state_size = sizeof(struct http1_state),
@@ -500,4 +513,6 @@ const struct protocol protocol_http1 = {
 	.skip = http1_skip,
 	.end = http1_end,
 	.describe = http1_describe,
+	.put_back = http1_put_back,
+	.stash_requests = HTTP1_REQUESTS_SHARE,
 };

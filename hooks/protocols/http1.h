@@ -13,6 +13,7 @@
 #define HTTP1_HEAD_MAX (256 * 1024) /* of a head, of trailers */
 #define HTTP1_CHUNK_LINE_MAX 4096   /* of a chunk's size line with its extensions */
 #define HTTP1_IN_FLIGHT 64
+#define HTTP1_REQUESTS_SHARE 6144 /* of the stash: both halves may be in the middle of a head at once */
 #define HTTP1_METHOD_MAX 64
 
 enum http1_phase {

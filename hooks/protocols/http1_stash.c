@@ -4,8 +4,6 @@
  * head is done: who feeds a copy of the state ahead keeps a copy of the stash as well. */
 #include "hooks/protocols/http1.h"
 
-#define REQUESTS_SHARE 6144 /* both halves may be in the middle of a head at once */
-
 /* What a text may take: never the last `reserve` bytes of the stash, so that what matters more still finds
  * room behind it, and at most `most` bytes. */
 struct allowance {
@@ -29,8 +27,8 @@ void http1_stash_begin(struct http1_run *run)
 {
 	struct http1_half *half = run->half;
 
-	half->from = run->requests ? 0 : REQUESTS_SHARE;
-	half->limit = run->requests ? REQUESTS_SHARE : PROTOCOL_STASH_SIZE;
+	half->from = run->requests ? 0 : HTTP1_REQUESTS_SHARE;
+	half->limit = run->requests ? HTTP1_REQUESTS_SHARE : PROTOCOL_STASH_SIZE;
 	half->used = half->from;
 	half->open = 0;
 }

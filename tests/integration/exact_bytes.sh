@@ -24,4 +24,12 @@ play "$work/fault.so" reads "$work/log.bare-bad" >/dev/null
 play "$lib $work/fault.so" traced "$work/log.traced-bad" || bad "over a bad kernel"
 cmp "$work/log.bare-bad" "$work/log.traced-bad" || bad "reading over a bad kernel is not the same"
 [ "$(wc -l <"$work/log.traced-bad")" -gt 10000 ] || bad "the log of reads is too short to say anything"
+# A write cut off inside our line while another thread reads an answer on the same connection.
+gcc -D_GNU_SOURCE -O1 -w -o "$work/duplex" "$top/tests/integration/snippets/duplex.c" -lpthread || exit 1
+cuts=0
+for pad in $(seq 0 5 100); do
+	LD_PRELOAD=$lib OTEL_TRACES_EXPORTER=none timeout 20 "$work/duplex" "$pad" >"$work/duplex.out" || bad "duplex: $(cat "$work/duplex.out")"
+	grep -q "cut off" "$work/duplex.out" && cuts=$((cuts + 1))
+done
+[ "$cuts" -gt 10 ] || bad "only $cuts of 21 runs had a write cut off"
 finish
