@@ -503,6 +503,7 @@ static void http1_put_back(void *opaque, const void *before)
 	state->begun = copy->begun;
 	state->proven = copy->proven;
 	state->tunnel_bytes = copy->tunnel_bytes;
+	state->opaque = copy->opaque; /* of a response's making it would have ended the following */
 }
 
 const struct protocol protocol_http1 = {
