@@ -131,6 +131,15 @@ struct protocol_settings {
 
 extern struct protocol_settings protocol_settings; /* defined in preload/protocol.c */
 
+/* Bytes of this feed that must change when something is put in behind them (a length): `replaces` bytes at
+ * `offset` become the `len` (>= replaces) in `bytes`. */
+struct protocol_patch {
+	size_t offset;
+	uint8_t replaces, len; /* len 0: nothing has to change */
+	bool gone;             /* it stands in an earlier feed */
+	char bytes[8];
+};
+
 struct protocol {
 	const char *name;
 	size_t state_size;
@@ -145,6 +154,13 @@ struct protocol {
 	/* Only during REQUEST_HEAD (MOMENT_REQUEST) or RESPONSE_HEAD (MOMENT_RESPONSE) callbacks. */
 	void (*describe)(const void *state, enum protocol_side side, enum protocol_moment moment,
 			 const struct protocol_endpoint *endpoint, struct protocol_facts *facts);
+	/* Only during INSERT. NULL: fields are put in as "name: value\r\n" lines. Otherwise turns such lines into
+	 * what this protocol puts there, and tells what that changes before it. Answers the length, 0: it does
+	 * not fit. The same lines give the same bytes, however often it is asked. */
+	size_t (*encode)(const void *state, struct bytes lines, char *out, size_t cap);
+	/* Only together with encode, during INSERT: for `len` encoded bytes. False: the message would be too
+	 * long. NULL: nothing changes. */
+	bool (*patch)(const void *state, size_t len, struct protocol_patch *patch);
 };
 
 #endif

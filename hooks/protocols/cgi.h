@@ -3,7 +3,8 @@
  *
  * cgi_params.c    variables and response fields, collected from pieces cut anywhere, as one HTTP message
  * cgi_response.c  the lines of a response head
- * cgi_encode.c    injected header lines as variables; bodies and ends of the one-request protocols
+ * cgi_single.c    bodies and ends where a connection carries one request (SCGI, uwsgi)
+ * cgi_encode.c    injected header lines as variables
  *
  * What a head says is copied into the connection's stash: requests use its first part, responses the rest. A
  * value that stands in one piece in this feed is told from there, so that it can be overwritten. */
@@ -78,6 +79,8 @@ void cgi_tell(struct cgi_run *run, enum protocol_event_type type, uint32_t numbe
 void cgi_begin(struct cgi_run *run);
 void cgi_name(struct cgi_run *run, struct bytes piece);
 void cgi_named(struct cgi_run *run);
+/* It was no name after all: gives up what was collected of it; borrowed until the next call. */
+struct bytes cgi_unnamed(struct cgi_run *run);
 void cgi_value(struct cgi_run *run, struct bytes piece);
 void cgi_valued(struct cgi_run *run);
 void cgi_suspend(struct cgi_run *run);
@@ -88,6 +91,20 @@ bool cgi_consume(struct cgi_run *run, size_t count); /* false: the head is too l
 /* cgi_response.c: takes bytes of `piece` until the head is complete (then half->step is CGI_DONE); returns how
  * many. */
 size_t cgi_response(struct cgi_run *run, struct bytes piece);
+
+/* cgi_single.c: protocols with one request a connection, its response ended by close or Content-Length. */
+struct cgi_single {
+	struct cgi_half half[2];
+	bool opaque, begun, requested, responding, responded;
+};
+struct cgi_run;
+void cgi_single_opaque(struct cgi_single *single, struct cgi_run *run, enum protocol_opaque why);
+void cgi_single_begin(struct cgi_single *single, struct cgi_run *run);
+void cgi_single_head_done(struct cgi_single *single, struct cgi_run *run); /* at run->at */
+void cgi_single_body(struct cgi_single *single, struct cgi_run *run, uint64_t count);
+void cgi_single_response(struct cgi_single *single, struct cgi_run *run);
+void cgi_single_skip(struct cgi_single *single, struct cgi_run *run, uint64_t count);
+void cgi_single_end(struct cgi_single *single, struct cgi_run *run);
 
 /* cgi_encode.c: next of "name: value\r\n" lines as variable; the name goes to `name` (CGI_NAME_MAX). */
 bool cgi_next_line(struct bytes *lines, char *name, size_t *name_len, struct bytes *value);

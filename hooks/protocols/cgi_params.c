@@ -218,6 +218,16 @@ void cgi_named(struct cgi_run *run)
 	half->name_len = half->open;
 }
 
+struct bytes cgi_unnamed(struct cgi_run *run)
+{
+	struct cgi_half *half = run->half;
+	struct bytes line = {half->open && !run->why ? open_record(run) : "", half->open};
+
+	half->open = half->name_len = 0;
+	half->overflow = false;
+	return line;
+}
+
 void cgi_value(struct cgi_run *run, struct bytes piece)
 {
 	if (run->half->name_len == 0 || piece.len == 0)

@@ -13,20 +13,12 @@ static size_t until(struct bytes piece, size_t at, const char *stops)
 static void lone_line(struct cgi_run *run)
 {
 	struct cgi_half *half = run->half;
-	const struct protocol_stash *stash = run->sink->stash;
+	struct bytes line = cgi_unnamed(run);
+	const char *code = line.ptr + 9;
 
-	if (half->open >= 12 && !run->why && stash && stash->block) {
-		/* cgi_named() looks at the record as name; a status line is moved into place as a value. */
-		static const char version[] = "HTTP/";
-		char text[16];
-		size_t start = half->used + 6;
-		memcpy(text, stash->block + start, 12);
-		if (memcmp(text, version, 5) == 0 && text[8] == ' ' && text[9] >= '1' && text[9] <= '5' &&
-		    text[10] >= '0' && text[10] <= '9' && text[11] >= '0' && text[11] <= '9')
-			half->status = (uint16_t)((text[9] - '0') * 100 + (text[10] - '0') * 10 + text[11] - '0');
-	}
-	half->open = half->name_len = 0;
-	half->overflow = false;
+	if (line.len >= 12 && bytes_starts(line, BYTES("HTTP/")) && line.ptr[8] == ' ' && code[0] >= '1' &&
+	    code[0] <= '5' && code[1] >= '0' && code[1] <= '9' && code[2] >= '0' && code[2] <= '9')
+		half->status = (uint16_t)((code[0] - '0') * 100 + (code[1] - '0') * 10 + code[2] - '0');
 }
 
 static void finished(struct cgi_run *run)
