@@ -114,7 +114,7 @@ void conn_received_unseen(struct conn *conn, uint64_t count);
 struct outgoing_edit {
 	size_t offset;     /* in the caller's bytes */
 	bool replaces;     /* text stands in place of as many of the caller's bytes; else it is put in */
-	bool patch;        /* a length that counts what is put in */
+	bool patch;        /* of a length that counts what is put in */
 	struct bytes text; /* lives in a span or in the connection */
 	uint32_t span;     /* index + 1 of the span it belongs to; 0: the rest of conn->over */
 };

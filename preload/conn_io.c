@@ -387,7 +387,9 @@ static void account_edits(struct outgoing *out, size_t sent)
 		}
 		struct span *span = exchange_find(conn, edit->span);
 		if (span && edit->patch) {
-			span->patch_sent = (uint8_t)(span->patch_sent + took);
+			span->patch_begun = true;
+			if (!edit->replaces)
+				span->patch_more = (uint8_t)(span->patch_more + took);
 		} else if (span) {
 			span->exposed = true;
 			span->inject_sent += (uint32_t)took;

@@ -169,11 +169,20 @@ static bool planned(const struct outgoing *out, const struct span *span)
 	return false;
 }
 
+static void plan_part(struct exchange_sink *sink, struct span *span, size_t offset, bool replaces,
+		      struct bytes text)
+{
+	int before = sink->out->edits;
+	plan(sink, span, offset, replaces, text);
+	if (sink->out->edits > before)
+		sink->out->edit[before].patch = true;
+}
+
 /* The length in front of what is put in. False: it cannot be changed any more, so nothing may be put in. */
 static bool plan_patch(struct exchange_sink *sink, struct span *span)
 {
 	const struct protocol *protocol = sink->conn->protocol;
-	struct outgoing *out = sink->out;
+	const struct outgoing *out = sink->out;
 	struct protocol_patch patch;
 
 	if (!protocol->patch || span->inject_len == 0)
@@ -181,21 +190,16 @@ static bool plan_patch(struct exchange_sink *sink, struct span *span)
 	if (out->frozen || out->edits + 3 > OUTGOING_EDITS ||
 	    !protocol->patch(sink->state, span->inject_len, &patch))
 		return false;
-	uint8_t more = (uint8_t)(patch.len - patch.replaces);
-	if (span->patch_sent > more) /* under way already: what it promised must follow */
-		return true;
-	if (patch.gone)
+	if (!span->patch_begun && patch.begun)
 		return false;
 	memcpy(span->patch, patch.bytes, sizeof(span->patch));
-	span->patch_len = patch.len;
-	size_t offset = sink->base_offset + patch.offset;
-	if (more > span->patch_sent) {
-		plan(sink, span, offset, false,
-		     (struct bytes){span->patch + span->patch_sent, (size_t)(more - span->patch_sent)});
-		out->edit[out->edits - 1].patch = true;
-	}
-	plan(sink, span, offset, true, (struct bytes){span->patch + more, patch.replaces});
-	out->edit[out->edits - 1].patch = true;
+	if (!span->patch_begun)
+		plan_part(sink, span, sink->base_offset + patch.end - patch.replaces, true,
+			  (struct bytes){span->patch, patch.replaces});
+	size_t done = (size_t)patch.replaces + span->patch_more;
+	if (done < patch.len && !patch.gone)
+		plan_part(sink, span, sink->base_offset + patch.end, false,
+			  (struct bytes){span->patch + done, patch.len - done});
 	return true;
 }
 

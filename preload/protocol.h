@@ -131,12 +131,13 @@ struct protocol_settings {
 
 extern struct protocol_settings protocol_settings; /* defined in preload/protocol.c */
 
-/* Bytes of this feed that must change when something is put in behind them (a length): `replaces` bytes at
- * `offset` become the `len` (>= replaces) in `bytes`. */
+/* Bytes of this feed that must change when something is put in behind them (a length): the `replaces` bytes (at
+ * least one) before `end` become the first ones of `bytes`, the rest of the `len` is put in at `end`. */
 struct protocol_patch {
-	size_t offset;
-	uint8_t replaces, len; /* len 0: nothing has to change */
-	bool gone;             /* it stands in an earlier feed */
+	size_t end;
+	uint8_t replaces, len;
+	bool begun; /* the first of them stands in an earlier feed: too late to begin with it */
+	bool gone;  /* and so does what follows them: `end` means nothing */
 	char bytes[8];
 };
 

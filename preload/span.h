@@ -49,7 +49,8 @@ struct span {
 	const char *inject;               /* CLIENT: header lines to put in, in this span's room */
 	uint32_t inject_len, inject_sent; /* and how much of them has gone */
 	char patch[8];                    /* CLIENT: the length that counts them, once it was planned */
-	uint8_t patch_len, patch_sent;
+	bool patch_begun;                 /* the first byte of it has gone: what it promises must follow */
+	uint8_t patch_more;               /* and so many of the bytes that it gained */
 	uint32_t present;                 /* CLIENT: carrier fields that the program wrote itself, bits */
 	void *saved;                      /* fields of a head that is cut between two feeds */
 	char *block;                      /* NULL, or one block (pool_block) for what does not fit `text` */

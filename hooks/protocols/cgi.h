@@ -95,7 +95,7 @@ size_t cgi_response(struct cgi_run *run, struct bytes piece);
 /* cgi_single.c: protocols with one request a connection, its response ended by close or Content-Length. */
 struct cgi_single {
 	struct cgi_half half[2];
-	bool opaque, begun, requested, responding, responded;
+	bool opaque, begun, proven, requested, responding, responded;
 };
 struct cgi_run;
 void cgi_single_opaque(struct cgi_single *single, struct cgi_run *run, enum protocol_opaque why);

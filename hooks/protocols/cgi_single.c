@@ -6,13 +6,17 @@ void cgi_single_opaque(struct cgi_single *single, struct cgi_run *run, enum prot
 	if (single->opaque)
 		return;
 	single->opaque = true;
-	if (why == OPAQUE_MALFORMED && !single->begun)
+	if (why == OPAQUE_MALFORMED && !single->proven)
 		why = OPAQUE_NOT_MINE;
 	cgi_tell(run, EVENT_OPAQUE, why, run->at);
 }
 
+/* At the very first byte, though it proves nothing yet: a length in front may be the first thing that changes, and
+ * what is promised by it must find its exchange again after a short write. */
 void cgi_single_begin(struct cgi_single *single, struct cgi_run *run)
 {
+	if (single->begun)
+		return;
 	single->begun = true;
 	cgi_tell(run, EVENT_REQUEST_BEGIN, 0, run->at);
 }

@@ -11,8 +11,8 @@ struct scgi_state {
 	struct cgi_single single; /* first */
 	struct cgi_run *run;      /* only during a feed */
 	uint32_t length, left;    /* of the netstring */
-	size_t length_at;         /* where its digits stand in this feed */
-	bool length_here;
+	size_t length_end;        /* where its digits end in this feed */
+	bool length_here, end_here;
 	uint8_t phase, digits, matched;
 };
 
@@ -27,13 +27,14 @@ static void length_digit(struct scgi_state *state, struct cgi_run *run)
 {
 	char c = run->in.ptr[run->at];
 
-	if (state->digits == 0) {
-		state->length_at = run->at;
+	if (state->digits == 0)
 		state->length_here = true;
-	}
-	run->at++;
+	if (c >= '1' && c <= '9')
+		cgi_single_begin(&state->single, run);
+	state->length_end = run->at++;
 	if (c == ':' && state->length > sizeof(first_name)) {
 		state->phase = SCGI_FIRST;
+		state->end_here = true;
 		state->left = state->length;
 		return;
 	}
@@ -48,7 +49,7 @@ static void length_digit(struct scgi_state *state, struct cgi_run *run)
 		cgi_single_opaque(&state->single, run, OPAQUE_NOT_MINE);
 }
 
-/* The first name proves the protocol; nothing is told before. */
+/* The first name proves the protocol. */
 static void first(struct scgi_state *state, struct cgi_run *run)
 {
 	if (run->in.ptr[run->at] != first_name[state->matched]) {
@@ -59,7 +60,7 @@ static void first(struct scgi_state *state, struct cgi_run *run)
 	state->left--;
 	if (++state->matched < sizeof(first_name))
 		return;
-	cgi_single_begin(&state->single, run);
+	state->single.proven = true;
 	cgi_begin(run);
 	cgi_name(run, BYTES("CONTENT_LENGTH"));
 	cgi_named(run);
@@ -151,7 +152,7 @@ static void scgi_feed(void *opaque, enum protocol_half which, struct bytes in, s
 	if (which == HALF_RESPONSES) {
 		cgi_single_response(&state->single, &run);
 	} else {
-		state->length_here = false;
+		state->length_here = state->end_here = false;
 		requests(state, &run);
 	}
 	state->run = NULL;
@@ -213,10 +214,11 @@ static bool scgi_patch(const void *opaque, size_t len, struct protocol_patch *pa
 	for (size_t length = state->length + len; length > 0; length /= 10)
 		digits[n++] = (char)('0' + length % 10);
 	*patch = (struct protocol_patch){
-		.offset = state->length_at,
+		.end = state->length_end,
 		.replaces = state->digits,
 		.len = n,
-		.gone = !state->length_here,
+		.begun = !state->length_here,
+		.gone = !state->end_here,
 	};
 	for (uint8_t i = 0; i < n; i++)
 		patch->bytes[i] = digits[n - 1 - i];

@@ -39,6 +39,7 @@ static void header(struct uwsgi_state *state, struct cgi_run *run)
 		malformed(state, run);
 		return;
 	}
+	cgi_single_begin(&state->single, run);
 	if (state->got == 1) {
 		state->size_at = run->at;
 		state->size_here = true;
@@ -99,10 +100,8 @@ static void head_done(struct uwsgi_state *state, struct cgi_run *run)
 
 static void named(struct uwsgi_state *state, struct cgi_run *run)
 {
-	if (state->first) {
-		state->first = false;
-		cgi_single_begin(&state->single, run);
-	}
+	state->first = false;
+	state->single.proven = true;
 	cgi_named(run);
 	state->phase = UWSGI_VALUE_LEN;
 }
@@ -249,9 +248,10 @@ static bool uwsgi_patch(const void *opaque, size_t len, struct protocol_patch *p
 	if (size > SIZE_MOST)
 		return false;
 	*patch = (struct protocol_patch){
-		.offset = state->size_at,
+		.end = state->size_at + 2,
 		.replaces = 2,
 		.len = 2,
+		.begun = !state->size_here,
 		.gone = !state->size_here,
 		.bytes = {(char)(size & 0xff), (char)(size >> 8)},
 	};

@@ -82,8 +82,8 @@ static inline void cgi_replay_insert(struct cgi_replay *replay, const struct pro
 		replay->protocol->encode(replay->state, cgi_replay_lines, replay->encoded, sizeof(replay->encoded));
 	replay->patched = replay->protocol->patch &&
 			  replay->protocol->patch(replay->state, replay->encoded_len, &replay->patch);
-	if (replay->patched && !replay->patch.gone &&
-	    replay->patch.offset + replay->patch.replaces > replay->insert_at)
+	if (replay->patched && !replay->patch.begun &&
+	    (replay->patch.gone || replay->patch.end > replay->insert_at || replay->patch.end < replay->patch.replaces))
 		abort();
 }
 
@@ -213,9 +213,9 @@ static inline size_t cgi_replay_edited(const struct cgi_replay *replay, struct b
 {
 	size_t used = 0, from = 0;
 	if (replay->patched) {
-		from = replay->patch.offset + replay->patch.replaces;
-		memcpy(out, piece.ptr, replay->patch.offset);
-		used = replay->patch.offset;
+		from = replay->patch.end;
+		used = from - replay->patch.replaces;
+		memcpy(out, piece.ptr, used);
 		memcpy(out + used, replay->patch.bytes, replay->patch.len);
 		used += replay->patch.len;
 	}

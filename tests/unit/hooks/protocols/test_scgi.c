@@ -102,7 +102,7 @@ static void test_insert_makes_a_netstring_again(void **unused)
 		cgi_replay_open(&replay, &protocol_scgi);
 		cgi_replay_feed(&replay, HALF_REQUESTS, request);
 		assert_int_equal(replay.inserts, 1);
-		assert_true(replay.patched && !replay.patch.gone);
+		assert_true(replay.patched && !replay.patch.begun);
 		assert_int_equal(replay.patch.replaces, 3);
 		assert_int_equal(replay.patch.len, more ? 4 : 3);
 		size_t size = cgi_replay_edited(&replay, request, edited);
@@ -129,7 +129,7 @@ static void test_insert_knows_that_the_length_is_gone(void **unused)
 		cgi_replay_feed(&replay, HALF_REQUESTS, bytes_until(request, cut));
 		cgi_replay_feed(&replay, HALF_REQUESTS, bytes_from(request, cut));
 		assert_int_equal(replay.inserts, 1);
-		assert_true(replay.patch.gone);
+		assert_true(replay.patch.begun);
 		free(cgi_replay_close(&replay));
 	}
 }
@@ -143,7 +143,7 @@ static void test_feed_refuses_what_is_no_scgi(void **unused)
 	};
 	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
 		for (size_t piece = 1; piece <= foreign[i].len; piece++)
-			talk_expect(talk_requests(&protocol_scgi, foreign[i], piece), "OPAQUE NOT_MINE", "REQUEST_BEGIN");
+			talk_expect(talk_requests(&protocol_scgi, foreign[i], piece), "OPAQUE NOT_MINE", "REQUEST_HEAD");
 	/* The netstring's end is not where it was promised, or in the middle of a variable. */
 	talk_expect(talk_requests(&protocol_scgi, (struct bytes){"24:CONTENT_LENGTH\0000\0SCGI\0001\0;", 28}, 28), "OPAQUE MALFORMED", NULL);
 	talk_expect(talk_requests(&protocol_scgi, (struct bytes){"22:CONTENT_LENGTH\0000\0SCGI\0001\0,", 28}, 28), "OPAQUE MALFORMED", NULL);

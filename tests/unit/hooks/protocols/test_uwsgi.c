@@ -97,7 +97,7 @@ static void test_insert_keeps_lengths_right(void **unused)
 	cgi_replay_open(&replay, &protocol_uwsgi);
 	cgi_replay_feed(&replay, HALF_REQUESTS, request);
 	assert_int_equal(replay.inserts, 1);
-	assert_true(replay.patched && !replay.patch.gone);
+	assert_true(replay.patched && !replay.patch.begun);
 	size_t size = cgi_replay_edited(&replay, request, edited);
 	free(cgi_replay_close(&replay));
 	size_t promised = (uint8_t)edited[1] | (size_t)(uint8_t)edited[2] << 8;
@@ -160,7 +160,7 @@ static void test_feed_refuses_what_is_no_uwsgi(void **unused)
 	};
 	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
 		for (size_t piece = 1; piece <= foreign[i].len; piece++)
-			talk_expect(talk_requests(&protocol_uwsgi, foreign[i], piece), "OPAQUE NOT_MINE", "REQUEST_BEGIN");
+			talk_expect(talk_requests(&protocol_uwsgi, foreign[i], piece), "OPAQUE NOT_MINE", "REQUEST_HEAD");
 }
 
 static void test_garbage(void **unused)
