@@ -285,7 +285,9 @@ static void understand(struct cgi_half *half, struct bytes value)
 	uint64_t number;
 
 	if (half->field == CGI_CONTENT_LENGTH) {
-		half->has_length = number_of(value, &half->length);
+		/* The first counts: nginx writes its own in front of a configured one, which may be empty. */
+		if (!half->has_length)
+			half->has_length = number_of(value, &half->length);
 	} else if (half->field == CGI_STATUS) {
 		if (number_of(bytes_until(value, 3), &number) && number >= 100 && number <= 599)
 			half->status = (uint16_t)number;
