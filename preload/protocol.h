@@ -131,8 +131,8 @@ struct protocol_settings {
 
 extern struct protocol_settings protocol_settings; /* defined in preload/protocol.c */
 
-/* Bytes of this feed that must change when something is put in behind them (a length): the `replaces` bytes (at
- * least one) before `end` become the first ones of `bytes`, the rest of the `len` is put in at `end`. */
+/* Bytes of this feed that must change when something is put in behind them (a length): the `replaces` bytes
+ * (at least one) before `end` become the first ones of `bytes`, the rest of the `len` is put in at `end`. */
 struct protocol_patch {
 	size_t end;
 	uint8_t replaces, len;
@@ -155,9 +155,9 @@ struct protocol {
 	/* Only during REQUEST_HEAD (MOMENT_REQUEST) or RESPONSE_HEAD (MOMENT_RESPONSE) callbacks. */
 	void (*describe)(const void *state, enum protocol_side side, enum protocol_moment moment,
 			 const struct protocol_endpoint *endpoint, struct protocol_facts *facts);
-	/* Only during INSERT. NULL: fields are put in as "name: value\r\n" lines. Otherwise turns such lines into
-	 * what this protocol puts there, and tells what that changes before it. Answers the length, 0: it does
-	 * not fit. The same lines give the same bytes, however often it is asked. */
+	/* Only during INSERT. NULL: fields are put in as "name: value\r\n" lines. Otherwise turns such lines
+	 * into what this protocol puts there, and tells what that changes before it. Answers the length, 0:
+	 * it does not fit. The same lines give the same bytes, however often it is asked. */
 	size_t (*encode)(const void *state, struct bytes lines, char *out, size_t cap);
 	/* Only together with encode, during INSERT: for `len` encoded bytes. False: the message would be too
 	 * long. NULL: nothing changes. */

@@ -44,9 +44,9 @@ enum cgi_step { CGI_LINE, CGI_LINE_CR, CGI_NAME, CGI_VALUE, CGI_DULL, CGI_DONE }
 
 /* One half's head, between feeds. */
 struct cgi_half {
-	uint64_t length;  /* Content-Length, then what is left of the body */
-	uint32_t head;    /* bytes of this head */
-	uint32_t carrier; /* number of the variable under way */
+	uint64_t length;            /* Content-Length, then what is left of the body */
+	uint32_t head;              /* bytes of this head */
+	uint32_t carrier;           /* number of the variable under way */
 	uint16_t from, used, limit; /* our part of the stash: records in [from, used) */
 	uint16_t open;              /* bytes of the unfinished record behind them */
 	uint16_t name_len;          /* of these, the name */
@@ -74,8 +74,8 @@ void cgi_start(struct cgi_run *run, struct cgi_half *half, enum protocol_half wh
 	       struct protocol_sink *sink);
 void cgi_tell(struct cgi_run *run, enum protocol_event_type type, uint32_t number, size_t offset);
 
-/* cgi_params.c: begin; then for each variable name*, named, value*, valued; suspend at the end of a feed in the
- * middle of it. Pieces must lie in run->in. */
+/* cgi_params.c: begin; then for each variable name*, named, value*, valued; suspend at the end of a feed in
+ * the middle of it. Pieces must lie in run->in. */
 void cgi_begin(struct cgi_run *run);
 void cgi_name(struct cgi_run *run, struct bytes piece);
 void cgi_named(struct cgi_run *run);
@@ -88,8 +88,8 @@ void cgi_suspend(struct cgi_run *run);
 void cgi_message(struct cgi_run *run);
 bool cgi_consume(struct cgi_run *run, size_t count); /* false: the head is too long */
 
-/* cgi_response.c: takes bytes of `piece` until the head is complete (then half->step is CGI_DONE); returns how
- * many. */
+/* cgi_response.c: takes bytes of `piece` until the head is complete (then half->step is CGI_DONE); returns
+ * how many. */
 size_t cgi_response(struct cgi_run *run, struct bytes piece);
 
 /* cgi_single.c: protocols with one request a connection, its response ended by close or Content-Length. */

@@ -11,8 +11,8 @@ void cgi_single_opaque(struct cgi_single *single, struct cgi_run *run, enum prot
 	cgi_tell(run, EVENT_OPAQUE, why, run->at);
 }
 
-/* At the very first byte, though it proves nothing yet: a length in front may be the first thing that changes, and
- * what is promised by it must find its exchange again after a short write. */
+/* At the very first byte, though it proves nothing yet: a length in front may be the first thing that
+ * changes, and what is promised by it must find its exchange again after a short write. */
 void cgi_single_begin(struct cgi_single *single, struct cgi_run *run)
 {
 	if (single->begun)

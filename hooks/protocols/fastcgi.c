@@ -1,7 +1,7 @@
 /* fastcgi.c - FastCGI 1.0, from the first record of a connection.
  *
- * An exchange begins with the first PARAMS record of its request, so that the newest exchange is always the one
- * whose head is under way. Requests may be interleaved, their heads may not: no web server does that. */
+ * An exchange begins with the first PARAMS record of its request, so that the newest exchange is always the
+ * one whose head is under way. Requests may be interleaved, their heads may not: no web server does that. */
 #include "hooks/protocols/fastcgi.h"
 
 extern const struct protocol protocol_fastcgi;

@@ -1,5 +1,5 @@
-/* uwsgi.c - the uwsgi protocol: a 4-byte header (modifier 0: a request), variables with 16-bit lengths, the body;
- * the answer is HTTP/1 or CGI, ended by close. */
+/* uwsgi.c - the uwsgi protocol: a 4-byte header (modifier 0: a request), variables with 16-bit lengths, the
+ * body; the answer is HTTP/1 or CGI, ended by close. */
 #include "hooks/protocols/cgi.h"
 
 extern const struct protocol protocol_uwsgi;
@@ -14,7 +14,7 @@ struct uwsgi_state {
 	struct cgi_run *run;      /* only during a feed */
 	size_t size_at, pair_at;  /* in this feed */
 	bool size_here, pair_here;
-	bool first;                /* the first variable is being looked at */
+	bool first; /* the first variable is being looked at */
 	uint8_t phase, got, small[4];
 	uint16_t size, left, need; /* of the variables, of what is left of them, of the name or value */
 };
