@@ -10,11 +10,8 @@ static uint32_t big_endian(const uint8_t *bytes)
 /* True when both lengths are complete. */
 static bool length_byte(struct fastcgi_pair *pair, uint8_t c)
 {
-	uint8_t name_size = pair->got ? (pair->lengths[0] & 0x80 ? 4 : 1) : 0;
-
 	pair->lengths[pair->got++] = c;
-	if (name_size == 0)
-		name_size = c & 0x80 ? 4 : 1;
+	uint8_t name_size = pair->lengths[0] & 0x80 ? 4 : 1;
 	if (pair->got <= name_size)
 		return false;
 	uint8_t value_size = pair->lengths[name_size] & 0x80 ? 4 : 1;

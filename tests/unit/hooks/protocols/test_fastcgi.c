@@ -29,7 +29,7 @@ static void add_length(struct talk *talk, size_t len, bool wide)
 static void add_pair(struct talk *talk, const char *name, const char *value)
 {
 	size_t name_len = strlen(name), value_len = strlen(value);
-	add_length(talk, name_len, name_len > 127);
+	add_length(talk, name_len, name_len > 127 || name_len == 5);
 	add_length(talk, value_len, value_len > 127 || value_len == 7); /* four bytes where one would do, too */
 	talk_add(talk, name, name_len);
 	talk_add(talk, value, value_len);
