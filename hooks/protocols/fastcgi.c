@@ -275,7 +275,8 @@ static void fixed(struct feed *feed, struct bytes piece)
 {
 	struct fastcgi_half *record = feed->record;
 
-	memcpy(record->body + record->body_got, piece.ptr, piece.len);
+	if (piece.len)
+		memcpy(record->body + record->body_got, piece.ptr, piece.len);
 	record->body_got = (uint8_t)(record->body_got + piece.len);
 	if (record->body_got < 8)
 		return;
