@@ -20,7 +20,8 @@ struct talk {
 static inline void talk_add(struct talk *talk, const void *text, size_t len)
 {
 	assert_true(talk->len + len <= TALK_MAX);
-	memcpy(talk->text + talk->len, text, len);
+	if (len)
+		memcpy(talk->text + talk->len, text, len);
 	talk->len += len;
 }
 
@@ -58,8 +59,8 @@ static inline char *talk_play(const struct protocol *protocol, struct bytes requ
 
 static inline void talk_same(char *got, const char *expected, const char *how, size_t cut)
 {
-	if (strcmp(got, expected) != 0)
-		fail_msg("%s, cut at %zu:\n--- got\n%s--- expected\n%s", how, cut, got, expected);
+	if (!got || strcmp(got, expected) != 0)
+		fail_msg("%s, cut at %zu:\n--- got\n%s--- expected\n%s", how, cut, got ? got : "", expected);
 	free(got);
 }
 
@@ -87,6 +88,8 @@ static inline char *talk_requests(const struct protocol *protocol, struct bytes 
 
 static inline void talk_expect(char *log, const char *there, const char *not_there)
 {
+	if (!log)
+		abort();
 	if (there && !strstr(log, there))
 		fail_msg("no %s in:\n%.3000s", there, log);
 	if (not_there && strstr(log, not_there))
