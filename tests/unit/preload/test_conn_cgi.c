@@ -249,6 +249,77 @@ static void test_server_side_byte_by_byte(void **state)
 	}
 }
 
+/* What none of the protocols is goes out as it is, wherever it is cut. */
+static void test_foreign_bytes_stay_as_they_are(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} foreign[] = {
+		{S("EHLO there\r\nMAIL FROM:<a@b>\r\n\r\n")},
+		{S("*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n")},
+		{S("\x16\x03\x01\x01\x02\x01\0\0\x10HTTP/1.1")},
+		{S("\0\0\0\x26\0\3\0\0user\0me\0database\0mine\0application_name\0")},
+		{S("\0\x1d\xab\xcd\1\0\0\1\0\0\0\0\0\0\7example\3com\0\0\1\0\1")},
+		{S("70:CONTENT_TYPE\0text\0,")},
+		{S("\1\1\0\1\0\10\0\0\0\7\1\0\0\0\0\0\1\4\0\1\0\0\0\0")},
+	};
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		for (kernel = TAKES_ALL; kernel < KERNELS; kernel++)
+			for (size_t cut = 0; cut <= foreign[i].len; cut++) {
+				int fd;
+				struct conn *conn = connected(&fd);
+				wire_len = 0;
+				calls = 0;
+				write_fully(conn, foreign[i].bytes, cut);
+				write_fully(conn, foreign[i].bytes + cut, foreign[i].len - cut);
+				assert_int_equal(wire_len, foreign[i].len);
+				assert_memory_equal(wire, foreign[i].bytes, wire_len);
+				disconnect(conn, fd);
+			}
+}
+
+/* A web server that passes on what it received: 16 digits change and nothing else, the length neither. */
+static void test_passed_on_parent_is_replaced(void **state)
+{
+	(void)state;
+	static const struct request passing[] = {
+		{"fastcgi", &protocol_fastcgi,
+		 S("\1\1\0\1\0\10\0\0\0\1\1\0\0\0\0\0\1\4\0\1\0\111\0\0\20\67HTTP_TRACEPARENT"
+		   "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+		   "\1\4\0\1\0\0\0\0\1\5\0\1\0\0\0\0"),
+		 S("\1\5\0\1\0\0\0\0")},
+		{"scgi", &protocol_scgi,
+		 S("97:CONTENT_LENGTH\0004\0SCGI\0001\0HTTP_TRACEPARENT\000"
+		   "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\0,body"),
+		 S("body")},
+	};
+	struct context parent = {.valid = true, .remote = true, .flags = FLAG_SAMPLED};
+	assert_true(hex_decode(parent.trace_id, "0af7651916cd43dd8448eb211c80319c", 16));
+	assert_true(hex_decode(parent.span_id, "b7ad6b7169203331", 8));
+	struct span *server = span_begin(SPAN_SERVER, 1);
+	span_identify(server, &parent);
+	memcpy(server->received_id, parent.span_id, 8);
+	activity_index(span_reference(server), &parent);
+	for (size_t i = 0; i < 2; i++)
+		for (kernel = TAKES_ALL; kernel < KERNELS; kernel++)
+			for (size_t cut = 0; cut <= passing[i].len; cut++) {
+				const struct request *r = &passing[i];
+				size_t digits = 0;
+				while (memcmp(r->bytes + digits, "b7ad6b71", 8) != 0)
+					digits++;
+				assert_int_equal(play(r, cut), 1);
+				assert_int_equal(wire_len, r->len);
+				bool replaced = memcmp(wire + digits, r->bytes + digits, 16) != 0;
+				if (kernel == TAKES_ALL && (cut == 0 || cut == r->len))
+					assert_true(replaced);
+				memcpy(wire + digits, r->bytes + digits, 16);
+				assert_memory_equal(wire, r->bytes, wire_len);
+			}
+	span_discard(server);
+}
+
 static int set_up(void **state)
 {
 	char *env[] = {"OTEL_TRACES_EXPORTER=none", NULL};
@@ -265,6 +336,8 @@ int main(void)
 		cmocka_unit_test(test_every_cut_with_every_kernel),
 		cmocka_unit_test(test_what_cannot_be_put_in_is_counted),
 		cmocka_unit_test(test_server_side_byte_by_byte),
+		cmocka_unit_test(test_foreign_bytes_stay_as_they_are),
+		cmocka_unit_test(test_passed_on_parent_is_replaced),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);
 }
