@@ -20,6 +20,11 @@ bool conn_init(uint32_t max_connections, const struct protocol *const *list)
 	return pool_init(&conns, sizeof(struct conn), max_connections);
 }
 
+const struct protocol *const *conn_protocols(void)
+{
+	return protocols;
+}
+
 bool conn_lock(struct conn *conn)
 {
 	/* The holder only computes, so it is soon done, unless it was preempted or was torn out of our code

@@ -43,6 +43,9 @@ union conn_address {
 	struct sockaddr_un un;
 };
 
+#define EARLY_MAX 32
+#define EARLY_DONE 255
+
 struct conn {
 	_Atomic uint32_t refs; /* 0: free slot */
 	_Atomic uint32_t lock;
@@ -59,6 +62,7 @@ struct conn {
 	bool doomed; /* one of its exchanges is */
 	bool fed;    /* its first bytes have decided which protocol it is */
 	bool reset, peer_closed, sent_end;
+	uint8_t early_len;    /* of early[]; EARLY_DONE: the protocol is settled */
 	bool mixed;           /* opaque: several activities wrote to it and may wait for answers */
 	span_ref opener;      /* activity it was made in, by exact evidence; SPAN_NOBODY */
 	span_ref writer;      /* opaque: activity that last wrote */
@@ -68,6 +72,7 @@ struct conn {
 	/* The rest of a value that is being overwritten and was only partly accepted. */
 	uint8_t over_left;
 	char over[24];
+	char early[EARLY_MAX]; /* the first bytes of the requests, until the protocol is settled */
 	const struct protocol *protocol;
 	struct protocol_stash stash;
 	struct protocol_arena arena;
@@ -116,6 +121,7 @@ void conn_received_unseen(struct conn *conn, uint64_t count);
 struct outgoing_edit {
 	size_t offset;     /* in the caller's bytes */
 	bool replaces;     /* text stands in place of as many of the caller's bytes; else it is put in */
+	bool patch;        /* of a length that counts what is put in */
 	struct bytes text; /* lives in a span or in the connection */
 	uint32_t span;     /* index + 1 of the span it belongs to; 0: the rest of conn->over */
 };

@@ -47,6 +47,11 @@ static inline enum protocol_half conn_half_in(const struct conn *conn)
 {
 	return conn->role == ROLE_CLIENT ? HALF_RESPONSES : HALF_REQUESTS;
 }
+/* conn_sniff.c: before the first bytes of the requests are fed: which protocol are they? Then those of them
+ * that were really read or written. */
+void conn_sniff(struct conn *conn, const struct iovec *iov, int iovcnt, size_t count);
+void conn_sniffed(struct conn *conn, const struct iovec *iov, int iovcnt, size_t count);
+const struct protocol *const *conn_protocols(void);
 /* Drops the stash block when no head needs it any more. */
 void conn_tidy(struct conn *conn);
 

@@ -173,7 +173,11 @@ void conn_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize
 				conn->connect_end = clock_now();
 			}
 			take_evidence(conn);
+			if (conn->role == ROLE_SERVER)
+				conn_sniff(conn, iov, iovcnt, (size_t)got);
 			conn_feed(conn, conn_half_in(conn), iov, iovcnt, (size_t)got, &sink);
+			if (conn->role == ROLE_SERVER)
+				conn_sniffed(conn, iov, iovcnt, (size_t)got);
 		}
 	}
 	conn_unlock(conn);
@@ -282,6 +286,7 @@ bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *i
 		return false;
 	if (still_followed(conn)) {
 		conn->role = ROLE_CLIENT;
+		conn_sniff(conn, iov, iovcnt, out->length);
 		out->begun = conn->requests;
 		look_ahead(out, conn);
 	} else {
@@ -389,7 +394,11 @@ static void account_edits(struct outgoing *out, size_t sent)
 			       conn->over_left);
 		}
 		struct span *span = exchange_find(conn, edit->span);
-		if (span) {
+		if (span && edit->patch) {
+			span->patch_begun = true;
+			if (!edit->replaces)
+				span->patch_more = (uint8_t)(span->patch_more + took);
+		} else if (span) {
 			span->exposed = true;
 			/* What is left of a replacement is in conn->over. */
 			span->inject_sent += (uint32_t)(edit->replaces ? edit->text.len : took);
@@ -462,6 +471,7 @@ static void client_sent(struct outgoing *out, ssize_t sent, size_t callers, int 
 		}
 		if (out->edits)
 			account_edits(out, sent > 0 ? (size_t)sent : 0);
+		conn_sniffed(conn, out->iov, out->iovcnt, callers);
 		if (callers < out->length)
 			step_back(out, callers);
 		else if (out->opaque)

@@ -35,7 +35,12 @@ static void plan(struct exchange_sink *sink, struct span *span, size_t offset, b
 		text.ptr = out->text + out->texts;
 		out->texts += (uint32_t)text.len;
 	}
-	out->edit[out->edits++] = (struct outgoing_edit){offset, replaces, text, span->exchange};
+	out->edit[out->edits++] = (struct outgoing_edit){
+		.offset = offset,
+		.replaces = replaces,
+		.text = text,
+		.span = span->exchange,
+	};
 	/* From here on the id may be on the wire: it will be exported. */
 }
 
@@ -114,6 +119,36 @@ static size_t injection_bound(const struct context *context)
 	return bound;
 }
 
+/* What a protocol makes of header lines is longer: a variable's prefix and its lengths. */
+static size_t encoded_bound(size_t bound)
+{
+	return bound + bound / 2 + 64;
+}
+
+/* Lines by way of a block, then in the protocol's own form into the span. */
+static void write_encoded(struct exchange_sink *sink, struct span *span)
+{
+	char *lines = block_take();
+	size_t bound = injection_bound(&span->context);
+	char *room = lines && bound <= BLOCK_SIZE ? span_room(span, encoded_bound(bound)) : NULL;
+
+	if (lines && !room) { /* without baggage, as below */
+		span->context.baggage = BYTES_NONE;
+		bound = injection_bound(&span->context);
+		room = span_room(span, encoded_bound(bound));
+	}
+	if (room) {
+		size_t len = context_inject_lines(&span->context, span->present, lines, bound);
+		len = sink->conn->protocol->encode(sink->state, (struct bytes){lines, len}, room,
+						   encoded_bound(bound));
+		span->inject = len ? room : NULL;
+		span->inject_len = (uint32_t)len;
+	}
+	block_give(lines);
+	if (!span->inject)
+		count_one(edits_skipped);
+}
+
 static void write_injection(struct span *span)
 {
 	size_t bound = injection_bound(&span->context);
@@ -168,6 +203,40 @@ static void plan_framed(struct exchange_sink *sink, struct span *span)
 	}
 }
 
+static void plan_part(struct exchange_sink *sink, struct span *span, size_t offset, bool replaces,
+		      struct bytes text)
+{
+	int before = sink->out->edits;
+	plan(sink, span, offset, replaces, text);
+	if (sink->out->edits > before)
+		sink->out->edit[before].patch = true;
+}
+
+/* The length in front of what is put in. False: it cannot be changed any more, so nothing may be put in. */
+static bool plan_patch(struct exchange_sink *sink, struct span *span)
+{
+	const struct protocol *protocol = sink->conn->protocol;
+	const struct outgoing *out = sink->out;
+	struct protocol_patch patch;
+
+	if (!protocol->patch || span->inject_len == 0)
+		return true;
+	if (out->frozen || out->edits + 3 > OUTGOING_EDITS ||
+	    !protocol->patch(sink->state, span->inject_len, &patch))
+		return false;
+	if (!span->patch_begun && patch.begun)
+		return false;
+	memcpy(span->patch, patch.bytes, sizeof(span->patch));
+	if (!span->patch_begun)
+		plan_part(sink, span, sink->base_offset + patch.end - patch.replaces, true,
+			  (struct bytes){span->patch, patch.replaces});
+	size_t done = (size_t)patch.replaces + span->patch_more;
+	if (done < patch.len && !patch.gone)
+		plan_part(sink, span, sink->base_offset + patch.end, false,
+			  (struct bytes){span->patch + done, patch.len - done});
+	return true;
+}
+
 void exchange_client_insert(struct exchange_sink *sink, struct span *span, size_t offset)
 {
 	/* Again when an earlier try was refused before the digits had gone. */
@@ -186,13 +255,21 @@ void exchange_client_insert(struct exchange_sink *sink, struct span *span, size_
 		find_parent(sink, span);
 	if (span->aside || span->passed_on || !sink->conn->editable)
 		return;
-	if (!span->inject)
+	if (!span->inject && sink->conn->protocol->encode)
+		write_encoded(sink, span);
+	else if (!span->inject)
 		write_injection(span);
 	if (!span->inject)
 		return;
-	if (sink->conn->protocol->insert)
+	if (sink->conn->protocol->insert) {
 		plan_framed(sink, span);
-	else if (span->inject_len > span->inject_sent)
+		return;
+	}
+	if (!plan_patch(sink, span)) {
+		count_one(edits_skipped);
+		return;
+	}
+	if (span->inject_len > span->inject_sent)
 		plan(sink, span, offset, false,
 		     (struct bytes){span->inject + span->inject_sent, span->inject_len - span->inject_sent});
 }
@@ -211,8 +288,11 @@ static void note_resend(struct span *span)
 
 void exchange_client_head(struct exchange_sink *sink, struct span *span)
 {
-	if (!span->identified) /* no INSERT came: the blank line had begun in an earlier write */
+	if (!span->identified) { /* no INSERT came: the blank line had begun in an earlier write */
 		find_parent(sink, span);
+		if (sink->conn->editable)
+			count_one(edits_skipped);
+	}
 	if (span->described)
 		return;
 	exchange_describe(sink, span, MOMENT_REQUEST);

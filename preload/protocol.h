@@ -128,6 +128,16 @@ static inline bool protocol_wanted(enum protocol_half half, struct bytes name)
 	return protocol_settings.wanted[half][protocol_letter(name)] & protocol_length_bit(name);
 }
 
+/* Bytes of this feed that must change when something is put in behind them (a length): the `replaces` bytes
+ * (at least one) before `end` become the first ones of `bytes`, the rest of the `len` is put in at `end`. */
+struct protocol_patch {
+	size_t end;
+	uint8_t replaces, len;
+	bool begun; /* the first of them stands in an earlier feed: too late to begin with it */
+	bool gone;  /* and so does what follows them: `end` means nothing */
+	char bytes[8];
+};
+
 struct protocol {
 	const char *name;
 	size_t state_size;
@@ -160,6 +170,13 @@ struct protocol {
 	 * an earlier feed and has not been made. NULL: the lines go in as they are, at the event's offset. */
 	int (*insert)(const void *state, struct bytes lines, char *room, size_t size,
 		      struct protocol_edit edit[PROTOCOL_EDITS]);
+	/* Only during INSERT. NULL: fields are put in as "name: value\r\n" lines. Otherwise turns such lines
+	 * into what this protocol puts there, and tells what that changes before it. Answers the length, 0:
+	 * it does not fit. The same lines give the same bytes, however often it is asked. */
+	size_t (*encode)(const void *state, struct bytes lines, char *out, size_t cap);
+	/* Only together with encode, during INSERT: for `len` encoded bytes. False: the message would be too
+	 * long. NULL: nothing changes. */
+	bool (*patch)(const void *state, size_t len, struct protocol_patch *patch);
 };
 
 #endif

@@ -52,10 +52,13 @@ struct span {
 	char error[32];
 	const char *inject;               /* CLIENT: header lines to put in, in this span's room */
 	uint32_t inject_len, inject_sent; /* and how much of them has gone */
-	char *framed;     /* the same as the protocol frames it: then inject_sent counts these */
-	uint32_t present; /* CLIENT: carrier fields that the program wrote itself, bits */
-	void *saved;      /* fields of a head that is cut between two feeds */
-	char *block;      /* NULL, or one block (pool_block) for what does not fit `text` */
+	char *framed;       /* the same as the protocol frames it: then inject_sent counts these */
+	char patch[8];      /* CLIENT: the length that counts them, once it was planned */
+	bool patch_begun;   /* the first byte of it has gone: what it promises must follow */
+	uint8_t patch_more; /* and so many of the bytes that it gained */
+	uint32_t present;   /* CLIENT: carrier fields that the program wrote itself, bits */
+	void *saved;        /* fields of a head that is cut between two feeds */
+	char *block;        /* NULL, or one block (pool_block) for what does not fit `text` */
 	uint32_t block_used, text_used;
 	uint32_t fork_epoch, forks;
 	struct attrs attrs;
