@@ -20,7 +20,17 @@ void http2_tell(struct http2_run *run, enum protocol_event_type type, uint32_t s
 		.number = number,
 		.offset = run->at,
 	};
-	run->sink->event(run->sink, &event);
+	http2_tell_event(run, &event);
+}
+
+void http2_tell_event(struct http2_run *run, struct protocol_event *event)
+{
+	struct http2_heap *heap = run->state->heap;
+	struct http2_stream *stream =
+		heap && event->exchange ? http2_stream_find(heap, event->exchange) : NULL;
+
+	event->mark = stream ? &stream->mark : NULL;
+	run->sink->event(run->sink, event);
 }
 
 void http2_opaque(struct http2_run *run, enum protocol_opaque why)
@@ -48,8 +58,8 @@ void http2_stream_ends(struct http2_run *run, uint32_t id)
 	} else if (!stream->headed) {
 		http2_malformed(run);
 	} else {
-		http2_stream_close(run->state->heap, id);
 		http2_tell(run, EVENT_RESPONSE_END, id, 0);
+		http2_stream_close(run->state->heap, id);
 	}
 }
 

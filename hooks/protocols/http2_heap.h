@@ -41,9 +41,10 @@ struct http2_codec { /* of one half */
 };
 
 struct http2_stream {
-	uint32_t id; /* 0: free */
-	bool headed; /* the final response's head was told */
-	bool gone;   /* the client reset it: closed at the next bytes of the server's */
+	uint64_t mark; /* for who is told */
+	uint32_t id;   /* 0: free */
+	bool headed;   /* the final response's head was told */
+	bool gone;     /* the client reset it: closed at the next bytes of the server's */
 };
 
 #define HTTP2_SIZES 26 /* 32, 48, 64, 96 ... bytes */

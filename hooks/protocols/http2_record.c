@@ -218,7 +218,7 @@ static void tell_carrier(struct http2_run *run, uint32_t stream, uint32_t number
 		.name = name,
 		.value = bytes_trim(value),
 	};
-	run->sink->event(run->sink, &event);
+	http2_tell_event(run, &event);
 }
 
 static void read_item(struct http2_run *run, const struct item *item, const char *text, uint32_t stream)
