@@ -394,6 +394,7 @@ void exchange_event(struct protocol_sink *base, const struct protocol_event *eve
 	sink->recent = NULL;
 	if (event->type == EVENT_REQUEST_BEGIN) {
 		begin(sink, event->exchange);
+		sink->recent = exchange_last(sink->conn); /* if it has that number */
 		return;
 	}
 	span = span_for(sink->conn, span, event);
