@@ -259,6 +259,9 @@ bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *i
 	out->iov = iov;
 	out->iovcnt = iovcnt;
 	out->edits = 0;
+	out->edit = out->few;
+	out->edit_room = OUTGOING_FEW;
+	out->many = NULL;
 	out->planned = false;
 	out->opaque = 0;
 	out->stash = NULL;
@@ -294,26 +297,47 @@ size_t outgoing_length(const struct outgoing *out)
 	return total;
 }
 
-/* The edited stream is a sequence of runs: caller's bytes, text, caller's bytes, ... Calls back for each. */
+bool outgoing_room(struct outgoing *out, int count)
+{
+	if (out->edits + count <= out->edit_room)
+		return true;
+	if (out->many || !(out->many = block_take()))
+		return false;
+	memcpy(out->many, out->few, sizeof(out->few));
+	out->edit = (struct outgoing_edit *)(void *)out->many;
+	out->edit_room = BLOCK_SIZE / sizeof(struct outgoing_edit);
+	return true;
+}
+
+/* The edited stream is a sequence of runs: caller's bytes, text, caller's bytes, ... */
 struct run {
 	const struct outgoing_edit *edit; /* NULL: the caller's own */
 	size_t from, len;                 /* in the caller's bytes, or 0 and the text's length */
 };
 
-static int outgoing_runs(const struct outgoing *out, struct run *runs)
+struct runs {
+	const struct outgoing *out;
+	size_t at; /* of the caller's bytes */
+	int next;  /* edit */
+};
+
+static bool next_run(struct runs *runs, struct run *run)
 {
-	size_t at = 0;
-	int n = 0;
-	for (int i = 0; i < out->edits; i++) {
-		const struct outgoing_edit *edit = &out->edit[i];
-		if (edit->offset > at)
-			runs[n++] = (struct run){NULL, at, edit->offset - at};
-		runs[n++] = (struct run){edit, edit->offset, edit->text.len};
-		at = edit->offset + (edit->replaces ? edit->text.len : 0);
+	const struct outgoing *out = runs->out;
+	const struct outgoing_edit *edit = runs->next < out->edits ? &out->edit[runs->next] : NULL;
+	size_t until = edit ? edit->offset : out->length;
+
+	if (until > runs->at) {
+		*run = (struct run){NULL, runs->at, until - runs->at};
+		runs->at = until;
+		return true;
 	}
-	if (out->length > at)
-		runs[n++] = (struct run){NULL, at, out->length - at};
-	return n;
+	if (!edit)
+		return false;
+	*run = (struct run){edit, edit->offset, edit->text.len};
+	runs->at = edit->offset + (edit->replaces ? edit->text.len : 0);
+	runs->next++;
+	return true;
 }
 
 /* The caller's bytes [from, from + len) as pieces. */
@@ -336,19 +360,19 @@ static int caller_pieces(const struct outgoing *out, size_t from, size_t len, st
 
 int outgoing_iov(const struct outgoing *out, size_t done, struct iovec *pieces, int most)
 {
-	struct run runs[2 * OUTGOING_EDITS + 1];
-	int count = outgoing_runs(out, runs), n = 0;
-	for (int i = 0; i < count && n < most; i++) {
-		if (done >= runs[i].len) {
-			done -= runs[i].len;
+	struct runs runs = {.out = out};
+	struct run run;
+	int n = 0;
+	while (n < most && next_run(&runs, &run)) {
+		if (done >= run.len) {
+			done -= run.len;
 			continue;
 		}
-		if (runs[i].edit)
-			pieces[n++] = (struct iovec){(char *)(uintptr_t)runs[i].edit->text.ptr + done,
-						     runs[i].len - done};
+		if (run.edit)
+			pieces[n++] =
+				(struct iovec){(char *)(uintptr_t)run.edit->text.ptr + done, run.len - done};
 		else
-			n += caller_pieces(out, runs[i].from + done, runs[i].len - done, pieces + n,
-					   most - n);
+			n += caller_pieces(out, run.from + done, run.len - done, pieces + n, most - n);
 		done = 0;
 	}
 	return n;
@@ -356,12 +380,12 @@ int outgoing_iov(const struct outgoing *out, size_t done, struct iovec *pieces, 
 
 size_t outgoing_callers(const struct outgoing *out, size_t sent)
 {
-	struct run runs[2 * OUTGOING_EDITS + 1];
-	int count = outgoing_runs(out, runs);
+	struct runs runs = {.out = out};
+	struct run run;
 	size_t callers = 0;
-	for (int i = 0; i < count && sent > 0; i++) {
-		size_t took = sent < runs[i].len ? sent : runs[i].len;
-		if (!runs[i].edit || runs[i].edit->replaces)
+	while (sent > 0 && next_run(&runs, &run)) {
+		size_t took = sent < run.len ? sent : run.len;
+		if (!run.edit || run.edit->replaces)
 			callers += took;
 		sent -= took;
 	}
@@ -371,13 +395,13 @@ size_t outgoing_callers(const struct outgoing *out, size_t sent)
 /* Remembers, for each edit, how much of it the kernel took. */
 static void account_edits(struct outgoing *out, size_t sent)
 {
-	struct run runs[2 * OUTGOING_EDITS + 1];
-	int count = outgoing_runs(out, runs);
+	struct runs runs = {.out = out};
+	struct run run;
 	struct conn *conn = out->conn;
 
-	for (int i = 0; i < count; i++) {
-		const struct outgoing_edit *edit = runs[i].edit;
-		size_t took = sent < runs[i].len ? sent : runs[i].len;
+	while (sent > 0 && next_run(&runs, &run)) {
+		const struct outgoing_edit *edit = run.edit;
+		size_t took = sent < run.len ? sent : run.len;
 		sent -= took;
 		if (!edit || took == 0)
 			continue;
@@ -506,6 +530,7 @@ ssize_t conn_sent(struct outgoing *out, ssize_t sent, int *error)
 		atomic_store(&conn->lost, true); /* the lock could not be had before the write */
 	}
 	block_give(out->stash);
+	block_give(out->many);
 	atomic_fetch_sub(&conn->sending, 1);
 	return result;
 }
@@ -514,5 +539,6 @@ void conn_send_abandoned(struct outgoing *out)
 {
 	atomic_store(&out->conn->lost, true);
 	block_give(out->stash);
+	block_give(out->many);
 	atomic_fetch_sub(&out->conn->sending, 1);
 }

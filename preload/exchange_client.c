@@ -26,7 +26,7 @@ static void plan(struct exchange_sink *sink, struct span *span, size_t offset, b
 		 struct bytes text)
 {
 	struct outgoing *out = sink->out;
-	if (out->frozen || out->edits == OUTGOING_EDITS) {
+	if (out->frozen || !outgoing_room(out, 1)) {
 		count_one(edits_skipped);
 		return;
 	}
@@ -149,7 +149,7 @@ static void plan_framed(struct exchange_sink *sink, struct span *span)
 		span->framed ? sink->conn->protocol->insert(sink->state, lines, span->framed, size, edit) : 0;
 	bool begun = span->inject_sent > 0;
 	bool whole = count > 0 && edit[0].offset + base >= 0 && edit[count - 1].offset >= 0;
-	bool room = !sink->out->frozen && sink->out->edits + count <= OUTGOING_EDITS;
+	bool room = !sink->out->frozen && outgoing_room(sink->out, count);
 	if (count == 0 || (!begun && !(whole && room))) {
 		count_one(edits_skipped);
 		return;

@@ -10,7 +10,7 @@
 #define HTTP2_STREAMS 256             /* in flight */
 #define HTTP2_STREAM_SLOTS 512        /* of the hash table: a power of two */
 #define HTTP2_SETTINGS_WAITING 16     /* SETTINGS frames without an answer yet */
-#define HTTP2_RECORDS (24 * 1024)     /* bytes of what the last header blocks of a half said */
+#define HTTP2_RECORDS (64 * 1024)     /* bytes of what the last header blocks of a half said */
 #define HTTP2_RECORD_ROOM (16 * 1024) /* of these one block may have */
 
 /* Of one SETTINGS frame; 0 in `given`: not in it. */
