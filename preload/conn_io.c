@@ -225,6 +225,21 @@ static void feed_in_one(struct outgoing *out, struct conn *conn, struct exchange
 	block_give(block);
 }
 
+static void choose_ahead(const struct outgoing *out, struct conn *conn)
+{
+	char first[32];
+	size_t len = 0;
+	for (int i = 0; i < out->iovcnt && len < sizeof(first); i++) {
+		size_t take = out->iov[i].iov_len;
+		if (take > sizeof(first) - len)
+			take = sizeof(first) - len;
+		if (take)
+			memcpy(first + len, out->iov[i].iov_base, take);
+		len += take;
+	}
+	conn_choose(conn, HALF_REQUESTS, (struct bytes){first, len});
+}
+
 /* Lets the parser run ahead over what is about to be written, to learn where it may be edited. */
 static void look_ahead(struct outgoing *out, struct conn *conn)
 {
@@ -233,6 +248,9 @@ static void look_ahead(struct outgoing *out, struct conn *conn)
 
 	out->planned = true;
 	out->saved = last ? last->saved : NULL;
+	/* Chosen here, so that there is a state of its own to go back to: the server may speak meanwhile. */
+	if (!conn->fed)
+		choose_ahead(out, conn);
 	out->protocol = conn->protocol;
 	out->fed = conn->fed;
 	memcpy(out->state, conn->state, conn->protocol->state_size);

@@ -21,7 +21,7 @@
 extern const struct protocol protocol_http1, protocol_http2;
 static const struct protocol *const protocols[] = {&protocol_http1, &protocol_http2, NULL};
 
-enum kernel { TAKES_ALL, TAKES_ONE, TAKES_HALF, TAKES_ALL_BUT_ONE, REFUSES_FIRST, KERNELS };
+enum kernel { TAKES_ALL, TAKES_ONE, TAKES_HALF, TAKES_ALL_BUT_ONE, REFUSES_FIRST, KERNELS, TAKES_SOME };
 
 static char wire[300000];
 static size_t wire_len;
@@ -41,6 +41,8 @@ static size_t kernel_takes(size_t offered)
 		return (offered + 1) / 2;
 	case TAKES_ALL_BUT_ONE:
 		return offered > 1 ? offered - 1 : 1;
+	case TAKES_SOME:
+		return offered < 3333 ? offered : 3333;
 	case REFUSES_FIRST:
 		return calls % 2 ? 0 : offered;
 	default:
@@ -164,6 +166,7 @@ static void play(const struct talk *talk, size_t which, size_t cut, bool meanwhi
 	struct conn *conn = connected(&fd);
 	wire_len = 0;
 	calls = 0;
+	incoming = meanwhile ? BYTES("\0\0\0\4\0\0\0\0\0") : BYTES_NONE; /* a server may speak first */
 	for (size_t i = 0; i < talk->pieces; i++) {
 		struct bytes text = talk->piece[i].text;
 		if (talk->piece[i].half == HALF_RESPONSES) {
@@ -261,6 +264,26 @@ static void test_heads_at_the_longest_frame(void **state)
 		play_all(&talk, 2);
 		talk_close(&talk);
 	}
+}
+
+/* More heads in one write than the kernel takes in many. */
+static void test_many_long_heads_in_one_write(void **state)
+{
+	(void)state;
+	static char cookie[20001];
+	const char *const more[] = {"cookie", cookie, NULL};
+	struct talk talk;
+	memset(cookie, 'c', sizeof(cookie) - 1);
+	talk_open(&talk);
+	talk_pump(&talk);
+	for (int i = 0; i < 15; i++)
+		talk_request(&talk, "/long", more);
+	talk_pump(&talk);
+	fflush(talk.seen);
+	kernel = TAKES_SOME;
+	play(&talk, SIZE_MAX, 0, false, 15, 15);
+	play(&talk, SIZE_MAX, 0, true, 15, 15);
+	talk_close(&talk);
 }
 
 /* A request that is taken back in the same write: its edit must live as long as the write. */
@@ -584,6 +607,7 @@ int main(void)
 		cmocka_unit_test(test_every_cut_with_every_kernel),
 		cmocka_unit_test(test_every_cut_of_padded_frames_and_bodies),
 		cmocka_unit_test(test_heads_at_the_longest_frame),
+		cmocka_unit_test(test_many_long_heads_in_one_write),
 		cmocka_unit_test(test_requests_that_are_reset_at_once),
 		cmocka_unit_test(test_going_away_leaves_edits_alone),
 		cmocka_unit_test(test_malformed_connection_gives_its_arena_back),
