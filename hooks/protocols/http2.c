@@ -475,6 +475,8 @@ static void http2_put_back(void *opaque, const void *copy)
 	half->frame_limit = now.frame_limit;
 	half->list_max = now.list_max;
 	state->opaque = before->opaque;
+	if (state->heap)
+		http2_record_trim(&state->heap->codec[HALF_REQUESTS], half->blocks);
 }
 
 /* The start of the preface is reserved: no HTTP/1 request has it. A server may speak first, with its

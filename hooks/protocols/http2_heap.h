@@ -76,6 +76,8 @@ struct http2_record *http2_record_new(struct http2_codec *codec, uint32_t number
 struct http2_record *http2_record_find(struct http2_codec *codec, uint32_t number);
 void http2_record_keep(struct http2_record *record, bool requests, struct bytes name, struct bytes value);
 void http2_record_done(struct http2_codec *codec, struct http2_record *record);
+/* Those of the first `blocks`, which are never fed again. Not while one is being told. */
+void http2_record_trim(struct http2_codec *codec, uint32_t blocks);
 void http2_record_forget(struct http2_codec *codec); /* those that are hardly needed any more */
 
 #endif

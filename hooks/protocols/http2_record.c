@@ -60,6 +60,21 @@ struct http2_record *http2_record_find(struct http2_codec *codec, uint32_t numbe
 	return NULL;
 }
 
+void http2_record_trim(struct http2_codec *codec, uint32_t blocks)
+{
+	uint32_t at = 0;
+	if (codec->used <= 4096)
+		return;
+	while (at < codec->used) {
+		const struct http2_record *record = (const void *)(codec->records + at);
+		if (record->number > blocks)
+			break;
+		at += record->size;
+	}
+	memmove(codec->records, codec->records + at, codec->used - at);
+	codec->used -= at;
+}
+
 void http2_record_forget(struct http2_codec *codec)
 {
 	if (codec->used > 4096)
