@@ -365,7 +365,9 @@ static void replay_event(struct exchange_sink *sink, const struct protocol_event
 {
 	struct span *span;
 
-	if (event->type == EVENT_REQUEST_BEGIN)
+	if (event->type == EVENT_OPAQUE)
+		conn_opaque(sink->conn, event->number, now_of(sink));
+	else if (event->type == EVENT_REQUEST_BEGIN)
 		sink->replayed = event->exchange;
 	else if (event->type == EVENT_FIELD)
 		extraction_add(&sink->fields, event->number, event->name, event->value);

@@ -416,7 +416,9 @@ static void http2_feed(void *opaque, enum protocol_half which, struct bytes in, 
 	run_start(&run, state, which, sink);
 	run.in = in;
 	state->run = &run;
-	if (run.codec && run.codec->inflated == run.half->blocks)
+	/* Earlier pieces of the same write may have to be told again. */
+	if (run.codec && run.codec->inflated == run.half->blocks &&
+	    (which == HALF_RESPONSES || run.codec->used > HTTP2_RECORDS / 2))
 		http2_record_forget(run.codec);
 	while (run.at < in.len && !state->opaque) {
 		step(&run);
