@@ -29,7 +29,9 @@ bool conn_lock(struct conn *conn)
 {
 	/* The holder only computes, so it is soon done, unless it was preempted or was torn out of our code
 	 * by an asynchronous cancel; then nobody waits for it: the connection is given up. */
-	for (int tries = 0; tries < 400; tries++) {
+	bool patient =
+		conn->protocol->multiplexed && !conn->lost; /* both ways at once, and many heads ahead */
+	for (int tries = 0; tries < (patient ? 40000 : 400); tries++) {
 		if (!atomic_exchange_explicit(&conn->lock, 1, memory_order_acquire))
 			return true;
 		if (tries > 40)

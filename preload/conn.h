@@ -116,7 +116,7 @@ void conn_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize
 void conn_received_unseen(struct conn *conn, uint64_t count);
 
 /* --- bytes out -------------------------------------------------------------------------------------- */
-#define OUTGOING_EDITS 16
+#define OUTGOING_FEW 8 /* edits of one write; for more, a block is taken */
 
 struct outgoing_edit {
 	size_t offset;     /* in the caller's bytes */
@@ -143,8 +143,10 @@ struct outgoing {
 	void *saved;    /* the unfinished head's saved fields before */
 	bool stashed;   /* part of a head is in the connection's stash ... */
 	char *stash;    /* ... of which this is a copy; NULL: there was no room for one */
-	int edits;
-	struct outgoing_edit edit[OUTGOING_EDITS];
+	int edits, edit_room;
+	struct outgoing_edit *edit;
+	struct outgoing_edit few[OUTGOING_FEW];
+	char *many;
 	uint32_t texts; /* used of text[] */
 	char text[384]; /* of the edits: a span may end while its bytes are on their way */
 	uint64_t state[PROTOCOL_STATE_MAX / 8];
@@ -156,6 +158,8 @@ bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *i
 /* The edited bytes from `done` edited bytes on, as pieces. Returns how many (<= most). */
 int outgoing_iov(const struct outgoing *out, size_t done, struct iovec *pieces, int most);
 size_t outgoing_length(const struct outgoing *out); /* edited bytes in all */
+/* Is there room for so many edits more? */
+bool outgoing_room(struct outgoing *out, int count);
 /* How many of the caller's bytes are in the first `sent` edited ones. */
 size_t outgoing_callers(const struct outgoing *out, size_t sent);
 /* After it. sent: edited bytes that the kernel took (-1 and errno in error: none). Returns the caller's

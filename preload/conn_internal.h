@@ -55,12 +55,17 @@ const struct protocol *const *conn_protocols(void);
 /* Drops the stash block when no head needs it any more. */
 void conn_tidy(struct conn *conn);
 
-/* The edited stream is a sequence of runs: caller's bytes, text, caller's bytes, ... Returns how many. */
+/* conn_edit.c. The edited stream is a sequence of runs: caller's bytes, text, caller's bytes, ... */
 struct outgoing_run {
 	const struct outgoing_edit *edit; /* NULL: the caller's own */
 	size_t from, len;                 /* in the caller's bytes, or 0 and the text's length */
 };
-int outgoing_runs(const struct outgoing *out, struct outgoing_run runs[2 * OUTGOING_EDITS + 1]);
+struct outgoing_runs { /* start with {.out = out} */
+	const struct outgoing *out;
+	size_t at; /* of the caller's bytes */
+	int next;  /* edit */
+};
+bool outgoing_next(struct outgoing_runs *runs, struct outgoing_run *run);
 
 /* conn_owed.c: the rest of an edit when the connection is given up in the middle of it. */
 void owed_by_span(struct conn *conn);                  /* between two writes, before its spans are gone */

@@ -230,6 +230,21 @@ static void feed_in_one(struct outgoing *out, struct conn *conn, struct exchange
 	block_give(block);
 }
 
+static void choose_ahead(const struct outgoing *out, struct conn *conn)
+{
+	char first[32];
+	size_t len = 0;
+	for (int i = 0; i < out->iovcnt && len < sizeof(first); i++) {
+		size_t take = out->iov[i].iov_len;
+		if (take > sizeof(first) - len)
+			take = sizeof(first) - len;
+		if (take)
+			memcpy(first + len, out->iov[i].iov_base, take);
+		len += take;
+	}
+	conn_choose(conn, HALF_REQUESTS, (struct bytes){first, len});
+}
+
 /* Lets the parser run ahead over what is about to be written, to learn where it may be edited. */
 static void look_ahead(struct outgoing *out, struct conn *conn)
 {
@@ -238,6 +253,9 @@ static void look_ahead(struct outgoing *out, struct conn *conn)
 
 	out->planned = true;
 	out->saved = last ? last->saved : NULL;
+	/* Chosen here, so that there is a state of its own to go back to: the server may speak meanwhile. */
+	if (!conn->fed)
+		choose_ahead(out, conn);
 	out->protocol = conn->protocol;
 	out->fed = conn->fed;
 	memcpy(out->state, conn->state, conn->protocol->state_size);
@@ -264,6 +282,9 @@ bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *i
 	out->iov = iov;
 	out->iovcnt = iovcnt;
 	out->edits = 0;
+	out->edit = out->few;
+	out->edit_room = OUTGOING_FEW;
+	out->many = NULL;
 	out->planned = false;
 	out->owing = false;
 	out->texts = 0;
@@ -296,93 +317,16 @@ bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *i
 	return out->edits > 0;
 }
 
-size_t outgoing_length(const struct outgoing *out)
-{
-	size_t total = out->length;
-	for (int i = 0; i < out->edits; i++)
-		if (!out->edit[i].replaces)
-			total += out->edit[i].text.len;
-	return total;
-}
-
-int outgoing_runs(const struct outgoing *out, struct outgoing_run runs[2 * OUTGOING_EDITS + 1])
-{
-	size_t at = 0;
-	int n = 0;
-	for (int i = 0; i < out->edits; i++) {
-		const struct outgoing_edit *edit = &out->edit[i];
-		if (edit->offset > at)
-			runs[n++] = (struct outgoing_run){NULL, at, edit->offset - at};
-		runs[n++] = (struct outgoing_run){edit, edit->offset, edit->text.len};
-		at = edit->offset + (edit->replaces ? edit->text.len : 0);
-	}
-	if (out->length > at)
-		runs[n++] = (struct outgoing_run){NULL, at, out->length - at};
-	return n;
-}
-
-/* The caller's bytes [from, from + len) as pieces. */
-static int caller_pieces(const struct outgoing *out, size_t from, size_t len, struct iovec *pieces, int most)
-{
-	int n = 0;
-	for (int i = 0; i < out->iovcnt && len > 0 && n < most; i++) {
-		size_t have = out->iov[i].iov_len;
-		if (from >= have) {
-			from -= have;
-			continue;
-		}
-		size_t take = have - from < len ? have - from : len;
-		pieces[n++] = (struct iovec){(char *)out->iov[i].iov_base + from, take};
-		from = 0;
-		len -= take;
-	}
-	return n;
-}
-
-int outgoing_iov(const struct outgoing *out, size_t done, struct iovec *pieces, int most)
-{
-	struct outgoing_run runs[2 * OUTGOING_EDITS + 1];
-	int count = outgoing_runs(out, runs), n = 0;
-	for (int i = 0; i < count && n < most; i++) {
-		if (done >= runs[i].len) {
-			done -= runs[i].len;
-			continue;
-		}
-		if (runs[i].edit)
-			pieces[n++] = (struct iovec){(char *)(uintptr_t)runs[i].edit->text.ptr + done,
-						     runs[i].len - done};
-		else
-			n += caller_pieces(out, runs[i].from + done, runs[i].len - done, pieces + n,
-					   most - n);
-		done = 0;
-	}
-	return n;
-}
-
-size_t outgoing_callers(const struct outgoing *out, size_t sent)
-{
-	struct outgoing_run runs[2 * OUTGOING_EDITS + 1];
-	int count = outgoing_runs(out, runs);
-	size_t callers = 0;
-	for (int i = 0; i < count && sent > 0; i++) {
-		size_t took = sent < runs[i].len ? sent : runs[i].len;
-		if (!runs[i].edit || runs[i].edit->replaces)
-			callers += took;
-		sent -= took;
-	}
-	return callers;
-}
-
 /* Remembers, for each edit, how much of it the kernel took. */
 static void account_edits(struct outgoing *out, size_t sent)
 {
-	struct outgoing_run runs[2 * OUTGOING_EDITS + 1];
-	int count = outgoing_runs(out, runs);
+	struct outgoing_runs runs = {.out = out};
+	struct outgoing_run run;
 	struct conn *conn = out->conn;
 
-	for (int i = 0; i < count; i++) {
-		const struct outgoing_edit *edit = runs[i].edit;
-		size_t took = sent < runs[i].len ? sent : runs[i].len;
+	while (sent > 0 && outgoing_next(&runs, &run)) {
+		const struct outgoing_edit *edit = run.edit;
+		size_t took = sent < run.len ? sent : run.len;
 		sent -= took;
 		if (!edit || took == 0)
 			continue;
@@ -533,6 +477,7 @@ ssize_t conn_sent(struct outgoing *out, ssize_t sent, int *error)
 		atomic_store(&conn->lost, true); /* the lock could not be had before the write */
 	}
 	block_give(out->stash);
+	block_give(out->many);
 	atomic_fetch_sub(&conn->sending, 1);
 	return result;
 }
@@ -550,5 +495,6 @@ void conn_send_abandoned(struct outgoing *out)
 {
 	atomic_store(&out->conn->lost, true);
 	block_give(out->stash);
+	block_give(out->many);
 	atomic_fetch_sub(&out->conn->sending, 1);
 }

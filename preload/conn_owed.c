@@ -75,16 +75,16 @@ void owed_by_span(struct conn *conn)
 
 void owed_by_write(struct outgoing *out, size_t sent)
 {
-	struct outgoing_run runs[2 * OUTGOING_EDITS + 1];
+	struct outgoing_runs runs = {.out = out};
+	struct outgoing_run run;
 	size_t callers = outgoing_callers(out, sent);
-	int count = outgoing_runs(out, runs);
 	uint32_t begun = 0; /* the span of which an edit has gone, in part at least */
 	bool any = false;
 
 	owed_drop(out->conn);
-	for (int i = 0; i < count; i++) {
-		const struct outgoing_edit *edit = runs[i].edit;
-		size_t took = sent < runs[i].len ? sent : runs[i].len;
+	while (outgoing_next(&runs, &run)) {
+		const struct outgoing_edit *edit = run.edit;
+		size_t took = sent < run.len ? sent : run.len;
 		sent -= took;
 		if (!edit)
 			continue;
@@ -92,7 +92,7 @@ void owed_by_write(struct outgoing *out, size_t sent)
 			begun = edit->span;
 			any = true;
 		}
-		if (took == runs[i].len || !any || edit->span != begun)
+		if (took == run.len || !any || edit->span != begun)
 			continue;
 		size_t offset = edit->offset + (edit->replaces ? took : 0);
 		add(out->conn, offset > callers ? offset - callers : 0, edit->replaces,
@@ -124,15 +124,16 @@ bool owed_plan(struct outgoing *out)
 
 void owed_sent(struct outgoing *out, size_t sent)
 {
-	struct outgoing_run runs[2 * OUTGOING_EDITS + 1];
+	struct outgoing_runs runs = {.out = out};
+	struct outgoing_run run;
 	struct owed *owed = owed_of(out->conn);
 	size_t callers = outgoing_callers(out, sent);
-	int count = outgoing_runs(out, runs), at = 0, left = 0;
+	int at = 0, left = 0;
 
-	for (int i = 0; i < count; i++) {
-		size_t took = sent < runs[i].len ? sent : runs[i].len;
+	while (outgoing_next(&runs, &run)) {
+		size_t took = sent < run.len ? sent : run.len;
 		sent -= took;
-		if (!runs[i].edit)
+		if (!run.edit)
 			continue;
 		owed->edit[at].from = (uint16_t)(owed->edit[at].from + took);
 		owed->edit[at].len = (uint16_t)(owed->edit[at].len - took);

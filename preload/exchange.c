@@ -33,6 +33,7 @@ struct span *exchange_find(const struct conn *conn, uint32_t number)
 
 static void append(struct conn *conn, struct span *span)
 {
+	span->before = conn->last;
 	if (conn->last)
 		span_at(conn->last)->next = span->index + 1;
 	else
@@ -42,15 +43,34 @@ static void append(struct conn *conn, struct span *span)
 
 void exchange_remove(struct conn *conn, struct span *span)
 {
-	struct span *before = NULL;
-	for (struct span *at = span_at(conn->first); at && at != span; at = span_at(at->next))
-		before = at;
-	if (before)
-		before->next = span->next;
-	else
+	if (span->before)
+		span_at(span->before)->next = span->next;
+	else if (conn->first == span->index + 1)
 		conn->first = span->next;
-	if (conn->last == span->index + 1)
-		conn->last = before ? before->index + 1 : 0;
+	if (span->next)
+		span_at(span->next)->before = span->before;
+	else if (conn->last == span->index + 1)
+		conn->last = span->before;
+}
+
+/* Numbers ascend, so that a new one needs no search. */
+static struct span *find_again(const struct conn *conn, uint32_t number)
+{
+	const struct span *last = exchange_last(conn);
+	return last && last->exchange >= number ? exchange_find(conn, number) : NULL;
+}
+
+/* Whose event is it? What is not known from the event before, or marked, is searched for, and marked. */
+static struct span *span_for(const struct conn *conn, struct span *recent, const struct protocol_event *event)
+{
+	struct span *span = recent;
+	if ((!span || span->exchange != event->exchange) && event->mark)
+		span = span_of(*event->mark);
+	if (!span || span->exchange != event->exchange)
+		span = exchange_find(conn, event->exchange);
+	if (span && event->mark)
+		*event->mark = span_reference(span);
+	return span;
 }
 
 struct bytes exchange_error_name(int error)
@@ -204,7 +224,7 @@ static void server_head(struct exchange_sink *sink, struct span *span)
 static void begin(struct exchange_sink *sink, uint32_t number)
 {
 	struct conn *conn = sink->conn;
-	struct span *span = exchange_find(conn, number);
+	struct span *span = find_again(conn, number);
 
 	conn->requests = number;
 	if (span) { /* looked at before, then the write was refused as a whole */
@@ -348,7 +368,9 @@ static void replay_event(struct exchange_sink *sink, const struct protocol_event
 {
 	struct span *span;
 
-	if (event->type == EVENT_REQUEST_BEGIN)
+	if (event->type == EVENT_OPAQUE)
+		conn_opaque(sink->conn, event->number, now_of(sink));
+	else if (event->type == EVENT_REQUEST_BEGIN)
 		sink->replayed = event->exchange;
 	else if (event->type == EVENT_FIELD)
 		extraction_add(&sink->fields, event->number, event->name, event->value);
@@ -377,10 +399,10 @@ void exchange_event(struct protocol_sink *base, const struct protocol_event *eve
 	sink->recent = NULL;
 	if (event->type == EVENT_REQUEST_BEGIN) {
 		begin(sink, event->exchange);
+		sink->recent = exchange_last(sink->conn); /* if it has that number */
 		return;
 	}
-	if (!span || span->exchange != event->exchange)
-		span = exchange_find(sink->conn, event->exchange);
+	span = span_for(sink->conn, span, event);
 	if (!span)
 		return;
 	if (event->type != EVENT_RESPONSE_END && event->type != EVENT_RESET)

@@ -26,7 +26,7 @@ static void plan(struct exchange_sink *sink, struct span *span, size_t offset, b
 		 struct bytes text)
 {
 	struct outgoing *out = sink->out;
-	if (out->frozen || out->edits == OUTGOING_EDITS) {
+	if (out->frozen || !outgoing_room(out, 1)) {
 		count_one(edits_skipped);
 		return;
 	}
@@ -189,7 +189,7 @@ static void plan_framed(struct exchange_sink *sink, struct span *span)
 		span->framed ? sink->conn->protocol->insert(sink->state, lines, span->framed, size, edit) : 0;
 	bool begun = span->inject_sent > 0;
 	bool whole = count > 0 && edit[0].offset + base >= 0 && edit[count - 1].offset >= 0;
-	bool room = !sink->out->frozen && sink->out->edits + count <= OUTGOING_EDITS;
+	bool room = !sink->out->frozen && outgoing_room(sink->out, count);
 	if (count == 0 || (!begun && !(whole && room))) {
 		count_one(edits_skipped);
 		return;
@@ -216,12 +216,11 @@ static void plan_part(struct exchange_sink *sink, struct span *span, size_t offs
 static bool plan_patch(struct exchange_sink *sink, struct span *span)
 {
 	const struct protocol *protocol = sink->conn->protocol;
-	const struct outgoing *out = sink->out;
 	struct protocol_patch patch;
 
 	if (!protocol->patch || span->inject_len == 0)
 		return true;
-	if (out->frozen || out->edits + 3 > OUTGOING_EDITS ||
+	if (sink->out->frozen || !outgoing_room(sink->out, 3) ||
 	    !protocol->patch(sink->state, span->inject_len, &patch))
 		return false;
 	if (!span->patch_begun && patch.begun)

@@ -29,7 +29,7 @@
 
 #define PROTOCOL_STATE_MAX 384   /* bytes of state a connection has room for */
 #define PROTOCOL_STASH_SIZE 8192 /* bytes of one stash block */
-#define PROTOCOL_ARENA_SIZE (256 * 1024)
+#define PROTOCOL_ARENA_SIZE (320 * 1024)
 
 /* A block for what must outlive a feed. The connection provides `take`; the protocol calls it at most
  * once per head when `block` is NULL and sets nothing else; the connection frees the block after the

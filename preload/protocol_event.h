@@ -67,8 +67,10 @@ struct protocol_event {
 	size_t offset;      /* INSERT, FIELD, *_END: where in this feed (END: just past the last byte) */
 	struct bytes value; /* FIELD: the value, trimmed; borrowed for the callback only */
 	struct bytes name;  /* FIELD: its name as it stood there; borrowed likewise */
-	bool whole;         /* FIELD: the value stands in this feed from `offset` to offset + value.len;
-			     * false: it began in an earlier feed, and `offset` means nothing */
+	uint64_t *mark; /* a word that a multiplexed protocol keeps with the exchange for who is told, 0 at
+			 * first; valid during the callback. NULL: none */
+	bool whole;     /* FIELD: the value stands in this feed from `offset` to offset + value.len;
+			 * false: it began in an earlier feed, and `offset` means nothing */
 };
 
 #endif

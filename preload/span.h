@@ -32,7 +32,7 @@ struct span {
 	uint8_t received_id[8]; /* span id that came in with the request: what a proxy passes on */
 
 	/* The owner's. */
-	uint32_t next; /* in its owner's list: index + 1, 0 ends */
+	uint32_t next, before; /* in its owner's list: index + 1, 0 ends */
 	uint32_t exchange;
 	uint8_t kind;
 	bool has_parent, parent_remote, recording, failed, ambiguous;

@@ -20,7 +20,17 @@ void http2_tell(struct http2_run *run, enum protocol_event_type type, uint32_t s
 		.number = number,
 		.offset = run->at,
 	};
-	run->sink->event(run->sink, &event);
+	http2_tell_event(run, &event);
+}
+
+void http2_tell_event(struct http2_run *run, struct protocol_event *event)
+{
+	struct http2_heap *heap = run->state->heap;
+	struct http2_stream *stream =
+		heap && event->exchange ? http2_stream_find(heap, event->exchange) : NULL;
+
+	event->mark = stream ? &stream->mark : NULL;
+	run->sink->event(run->sink, event);
 }
 
 void http2_opaque(struct http2_run *run, enum protocol_opaque why)
@@ -48,8 +58,8 @@ void http2_stream_ends(struct http2_run *run, uint32_t id)
 	} else if (!stream->headed) {
 		http2_malformed(run);
 	} else {
-		http2_stream_close(run->state->heap, id);
 		http2_tell(run, EVENT_RESPONSE_END, id, 0);
+		http2_stream_close(run->state->heap, id);
 	}
 }
 
@@ -406,7 +416,9 @@ static void http2_feed(void *opaque, enum protocol_half which, struct bytes in, 
 	run_start(&run, state, which, sink);
 	run.in = in;
 	state->run = &run;
-	if (run.codec && run.codec->inflated == run.half->blocks)
+	/* Earlier pieces of the same write may have to be told again. */
+	if (run.codec && run.codec->inflated == run.half->blocks &&
+	    (which == HALF_RESPONSES || run.codec->used > HTTP2_RECORDS / 2))
 		http2_record_forget(run.codec);
 	while (run.at < in.len && !state->opaque) {
 		step(&run);
@@ -465,6 +477,8 @@ static void http2_put_back(void *opaque, const void *copy)
 	half->frame_limit = now.frame_limit;
 	half->list_max = now.list_max;
 	state->opaque = before->opaque;
+	if (state->heap)
+		http2_record_trim(&state->heap->codec[HALF_REQUESTS], half->blocks);
 }
 
 /* The start of the preface is reserved: no HTTP/1 request has it. A server may speak first, with its

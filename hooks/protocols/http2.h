@@ -117,6 +117,7 @@ struct http2_run {
 
 /* http2.c */
 void http2_tell(struct http2_run *run, enum protocol_event_type type, uint32_t stream, uint32_t number);
+void http2_tell_event(struct http2_run *run, struct protocol_event *event);
 void http2_opaque(struct http2_run *run, enum protocol_opaque why);
 void http2_malformed(struct http2_run *run); /* NOT_MINE before the first right frame */
 void http2_stream_ends(struct http2_run *run, uint32_t stream);

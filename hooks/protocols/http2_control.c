@@ -116,7 +116,7 @@ static void ends_early(struct http2_run *run, uint32_t stream, enum protocol_res
 		.offset = run->at,
 		.value = error,
 	};
-	run->sink->event(run->sink, &event);
+	http2_tell_event(run, &event);
 }
 
 void http2_reset(struct http2_run *run)
@@ -129,13 +129,13 @@ void http2_reset(struct http2_run *run)
 
 	if (!stream)
 		return;
+	ends_early(run, id, cancelled ? RESET_CANCELLED : RESET_FAILED, error_name(code));
 	if (!run->requests) {
 		http2_stream_close(heap, id);
 	} else if (!stream->gone) {
 		stream->gone = true;
 		heap->gone++;
 	}
-	ends_early(run, id, cancelled ? RESET_CANCELLED : RESET_FAILED, error_name(code));
 }
 
 /* The server will not look at streams above the one it names: their requests can be made anew elsewhere. */
@@ -151,7 +151,7 @@ void http2_goaway(struct http2_run *run)
 			i++;
 			continue;
 		}
-		http2_stream_close(heap, id); /* another may move here */
 		ends_early(run, id, RESET_FAILED, BYTES("goaway"));
+		http2_stream_close(heap, id); /* another may move here */
 	}
 }

@@ -145,7 +145,7 @@ static void tell_request(struct http2_run *run, const struct http2_record *recor
 
 	http2_record_read(run, record, stream);
 	run->list = record->list;
-	run->sink->event(run->sink, &event);
+	http2_tell_event(run, &event);
 	http2_tell(run, EVENT_REQUEST_HEAD, stream, 0);
 }
 

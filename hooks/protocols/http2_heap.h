@@ -10,7 +10,7 @@
 #define HTTP2_STREAMS 256             /* in flight */
 #define HTTP2_STREAM_SLOTS 512        /* of the hash table: a power of two */
 #define HTTP2_SETTINGS_WAITING 16     /* SETTINGS frames without an answer yet */
-#define HTTP2_RECORDS (24 * 1024)     /* bytes of what the last header blocks of a half said */
+#define HTTP2_RECORDS (64 * 1024)     /* bytes of what the last header blocks of a half said */
 #define HTTP2_RECORD_ROOM (16 * 1024) /* of these one block may have */
 
 /* Of one SETTINGS frame; 0 in `given`: not in it. */
@@ -41,9 +41,10 @@ struct http2_codec { /* of one half */
 };
 
 struct http2_stream {
-	uint32_t id; /* 0: free */
-	bool headed; /* the final response's head was told */
-	bool gone;   /* the client reset it: closed at the next bytes of the server's */
+	uint64_t mark; /* for who is told */
+	uint32_t id;   /* 0: free */
+	bool headed;   /* the final response's head was told */
+	bool gone;     /* the client reset it: closed at the next bytes of the server's */
 };
 
 #define HTTP2_SIZES 26 /* 32, 48, 64, 96 ... bytes */
@@ -75,6 +76,8 @@ struct http2_record *http2_record_new(struct http2_codec *codec, uint32_t number
 struct http2_record *http2_record_find(struct http2_codec *codec, uint32_t number);
 void http2_record_keep(struct http2_record *record, bool requests, struct bytes name, struct bytes value);
 void http2_record_done(struct http2_codec *codec, struct http2_record *record);
+/* Those of the first `blocks`, which are never fed again. Not while one is being told. */
+void http2_record_trim(struct http2_codec *codec, uint32_t blocks);
 void http2_record_forget(struct http2_codec *codec); /* those that are hardly needed any more */
 
 #endif

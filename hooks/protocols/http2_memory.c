@@ -7,7 +7,7 @@
 
 _Static_assert((HTTP2_STREAM_SLOTS & (HTTP2_STREAM_SLOTS - 1)) == 0 && HTTP2_STREAM_SLOTS > HTTP2_STREAMS,
 	       "the hash table always has a free slot");
-_Static_assert(sizeof(struct http2_heap) <= PROTOCOL_ARENA_SIZE / 4, "the decoders need the rest");
+_Static_assert(sizeof(struct http2_heap) <= PROTOCOL_ARENA_SIZE / 2, "the decoders need the rest");
 
 /* Before what is handed out, which is aligned to 16. */
 struct chunk {

@@ -60,6 +60,21 @@ struct http2_record *http2_record_find(struct http2_codec *codec, uint32_t numbe
 	return NULL;
 }
 
+void http2_record_trim(struct http2_codec *codec, uint32_t blocks)
+{
+	uint32_t at = 0;
+	if (codec->used <= 4096)
+		return;
+	while (at < codec->used) {
+		const struct http2_record *record = (const void *)(codec->records + at);
+		if (record->number > blocks)
+			break;
+		at += record->size;
+	}
+	memmove(codec->records, codec->records + at, codec->used - at);
+	codec->used -= at;
+}
+
 void http2_record_forget(struct http2_codec *codec)
 {
 	if (codec->used > 4096)
@@ -210,7 +225,7 @@ static void tell_carrier(struct http2_run *run, uint32_t stream, uint32_t number
 		.name = name,
 		.value = bytes_trim(value),
 	};
-	run->sink->event(run->sink, &event);
+	http2_tell_event(run, &event);
 }
 
 static void read_item(struct http2_run *run, const struct item *item, const char *text, uint32_t stream)

@@ -21,7 +21,7 @@
 extern const struct protocol protocol_http1, protocol_http2;
 static const struct protocol *const protocols[] = {&protocol_http1, &protocol_http2, NULL};
 
-enum kernel { TAKES_ALL, TAKES_ONE, TAKES_HALF, TAKES_ALL_BUT_ONE, REFUSES_FIRST, KERNELS };
+enum kernel { TAKES_ALL, TAKES_ONE, TAKES_HALF, TAKES_ALL_BUT_ONE, REFUSES_FIRST, KERNELS, TAKES_SOME };
 
 static char wire[300000];
 static size_t wire_len;
@@ -41,6 +41,8 @@ static size_t kernel_takes(size_t offered)
 		return (offered + 1) / 2;
 	case TAKES_ALL_BUT_ONE:
 		return offered > 1 ? offered - 1 : 1;
+	case TAKES_SOME:
+		return offered < 3333 ? offered : 3333;
 	case REFUSES_FIRST:
 		return calls % 2 ? 0 : offered;
 	default:
@@ -164,6 +166,7 @@ static void play(const struct talk *talk, size_t which, size_t cut, bool meanwhi
 	struct conn *conn = connected(&fd);
 	wire_len = 0;
 	calls = 0;
+	incoming = meanwhile ? BYTES("\0\0\0\4\0\0\0\0\0") : BYTES_NONE; /* a server may speak first */
 	for (size_t i = 0; i < talk->pieces; i++) {
 		struct bytes text = talk->piece[i].text;
 		if (talk->piece[i].half == HALF_RESPONSES) {
@@ -261,6 +264,71 @@ static void test_heads_at_the_longest_frame(void **state)
 		play_all(&talk, 2);
 		talk_close(&talk);
 	}
+}
+
+/* More heads in one write than the kernel takes in many. */
+static void test_many_long_heads_in_one_write(void **state)
+{
+	(void)state;
+	static char cookie[20001];
+	const char *const more[] = {"cookie", cookie, NULL};
+	struct talk talk;
+	memset(cookie, 'c', sizeof(cookie) - 1);
+	talk_open(&talk);
+	talk_pump(&talk);
+	for (int i = 0; i < 15; i++)
+		talk_request(&talk, "/long", more);
+	talk_pump(&talk);
+	fflush(talk.seen);
+	kernel = TAKES_SOME;
+	play(&talk, SIZE_MAX, 0, false, 15, 15);
+	play(&talk, SIZE_MAX, 0, true, 15, 15);
+	talk_close(&talk);
+}
+
+/* Writes that never go whole, and always have heads behind them: what was recorded of those that have gone is
+ * forgotten all the same. */
+static void test_backlog_of_heads(void **state)
+{
+	(void)state;
+	static char backlog[60000];
+	static uint8_t block[4000];
+	struct talk talk;
+	int fd, error;
+	size_t have = 0, next = 0;
+	struct conn *conn = connected(&fd);
+	nghttp2_hd_deflater *deflater;
+	assert_int_equal(nghttp2_hd_deflate_new(&deflater, 4096), 0);
+	talk_open(&talk);
+	talk_drain(&talk, HALF_REQUESTS);
+	memcpy(backlog, talk.piece[0].text.ptr, have = talk.piece[0].text.len);
+	kernel = TAKES_SOME;
+	wire_len = 0;
+	incoming = BYTES("\0\0\0\4\0\0\0\0\0");
+	receive(conn, SIZE_MAX);
+	while (next < 240) {
+		while (have < 30000 && next < 240) {
+			char path[500] = "/";
+			memset(path + 1, 'p', sizeof(path) - 2);
+			path[sizeof(path) - 1] = '\0';
+			nghttp2_nv nv[] = {TALK_NV(":method", "GET"), TALK_NV(":scheme", "http"), TALK_NV(":path", path),
+					   TALK_NV("x-name", "value")};
+			nv[2].flags = NGHTTP2_NV_FLAG_NO_INDEX;
+			ssize_t len = nghttp2_hd_deflate_hd(deflater, block, sizeof(block), nv, 4);
+			uint32_t id = (uint32_t)next++ * 2 + 1;
+			char head[9] = {0, (char)(len >> 8), (char)len, 1, 5, 0, 0, (char)(id >> 8), (char)id};
+			memcpy(backlog + have, head, 9);
+			memcpy(backlog + have + 9, block, (size_t)len);
+			have += 9 + (size_t)len;
+		}
+		ssize_t wrote = host_write(conn, backlog, have, &error);
+		assert_true(wrote > 0);
+		memmove(backlog, backlog + wrote, have -= (size_t)wrote);
+		assert_int_equal(conn->mode, CONN_FOLLOWED);
+	}
+	nghttp2_hd_deflate_del(deflater);
+	disconnect(conn, fd);
+	talk_close(&talk);
 }
 
 /* A request that is taken back in the same write: its edit must live as long as the write. */
@@ -586,6 +654,8 @@ int main(void)
 		cmocka_unit_test(test_every_cut_with_every_kernel),
 		cmocka_unit_test(test_every_cut_of_padded_frames_and_bodies),
 		cmocka_unit_test(test_heads_at_the_longest_frame),
+		cmocka_unit_test(test_many_long_heads_in_one_write),
+		cmocka_unit_test(test_backlog_of_heads),
 		cmocka_unit_test(test_requests_that_are_reset_at_once),
 		cmocka_unit_test(test_going_away_leaves_edits_alone),
 		cmocka_unit_test(test_malformed_connection_gives_its_arena_back),
