@@ -60,6 +60,7 @@ $(BUILD)/obj/%.o: %.c
 
 $(BUILD)/proto/%.pb-c.c $(BUILD)/proto/%.pb-c.h: exporter/proto/%.proto
 	@mkdir -p $(BUILD)/proto
+	@command -v protoc-c >/dev/null || { echo "protoc-c is missing: 'make deps' installs what the build needs" >&2; exit 1; }
 	protoc-c --c_out=$(BUILD)/proto --proto_path=exporter/proto $<
 
 $(BUILD)/proto/%.o: $(BUILD)/proto/%.c

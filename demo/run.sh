@@ -11,6 +11,7 @@ spans=${DEMO_FILE:-$work/spans.jsonl}
 pids=()
 
 stop() {
+	trap '' INT TERM
 	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
 	wait 2>/dev/null
 	rm -rf "$work"
@@ -30,6 +31,7 @@ s = [socket.socket() for _ in range(4)]
 for x in s: x.bind(("127.0.0.1", 0))
 print(*[x.getsockname()[1] for x in s])'
 }
+case $build in *[:\ ]*) fail "LD_PRELOAD cannot carry '$build', which holds a blank or a colon" ;; esac
 read -r front shop orders stock < <(free_ports)
 
 # This is all that it takes: a library in front of the program, and a name for it.
@@ -88,6 +90,7 @@ if [ "${DEMO_EXPORTER:-otlp_file}" = otlp_file ]; then
 		sleep 0.1
 	done
 	"$build/tagalong" view "$spans"
+	[ "$(grep -o '"traceId"' "$spans" | wc -l)" -ge 21 ] || fail "not all of the 21 spans arrived"
 else
 	sleep 1
 fi

@@ -9,6 +9,7 @@ ORDERS = sys.argv[2]
 
 class Shop(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one write
 
     def do_GET(self):
         item = self.path.rsplit("/", 1)[-1]

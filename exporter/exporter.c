@@ -308,6 +308,7 @@ void exporter_fork_child(void)
 	atomic_store(&flush_done, 0);
 	atomic_store(&ending, false);
 	atomic_store(&end_deadline, UINT64_MAX);
+	stats_forked();
 	for (int i = 0; i < COUNTER_COUNT; i++)
 		atomic_store(&counters[i], 0);
 }
@@ -485,6 +486,7 @@ static void *run(void *arg)
 		failures = export_queue() ? 0 : failures + 1;
 		export_metrics();
 		last_export = clock_now();
+		stats_write();
 		answer_flushes(ticket);
 	}
 	answer_flushes(atomic_load(&flush_wanted)); /* nobody shall wait for a thread that is gone */

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "exporter/ownfds.h"
+#include "exporter/stats.h"
 #include "exporter/transport.h"
 #include "preload/counters.h"
+#include "preload/log.h"
 #include "preload/sys.h"
 
 static struct buffer line;
@@ -49,9 +51,13 @@ static int file_fd(struct file *file)
 {
 	if (file->slot >= 0 && ownfds_intact(file->slot))
 		return ownfds_fd(file->slot);
-	file->slot = ownfds_add((int)sys_open(file->path, O_WRONLY | O_APPEND | O_CREAT, 0644));
+	long fd = sys_open(file->path, O_WRONLY | O_APPEND | O_CREAT, 0644);
+	if (fd < 0)
+		stats_failed((int)-fd);
+	file->slot = ownfds_add((int)fd);
 	if (file->slot < 0 && !file->complained) {
-		log_warn("export", "TAGALONG_FILE: \"%s\" cannot be opened for appending", file->path);
+		log_warn("export", "TAGALONG_FILE: \"%s\" cannot be opened for appending: %s", file->path,
+			 fd < 0 ? strerrordesc_np((int)-fd) : "too many descriptors");
 		file->complained = true;
 	}
 	return ownfds_fd(file->slot);

@@ -93,13 +93,10 @@ void conn_put(struct conn *conn)
 
 void conn_tidy(struct conn *conn)
 {
-	if (!conn->stash.block)
+	if (!conn->stash.block || conn->first)
 		return;
-	const struct span *span = exchange_last(conn);
-	if (span && !span->head_seen)
-		return;
-	if (conn->first && exchange_first(conn)->responding)
-		return;
+	block_give(conn->stash.block);
+	conn->stash.block = NULL;
 }
 
 static char *take_stash(struct protocol_stash *stash)

@@ -25,8 +25,10 @@ void exchange_save_fields(struct exchange_sink *sink, struct span *span)
 		saved->field = sink->fields.seen[i].field;
 		saved->name_len = (uint16_t)name.len;
 		saved->value_len = (uint16_t)value.len;
-		memcpy(saved->text, name.ptr, name.len);
-		memcpy(saved->text + name.len, value.ptr, value.len);
+		if (name.len)
+			memcpy(saved->text, name.ptr, name.len);
+		if (value.len)
+			memcpy(saved->text + name.len, value.ptr, value.len);
 		span->saved = saved;
 	}
 }

@@ -306,6 +306,18 @@ static FILE *make_stats(char **path)
 	return fdopen(fd, "r+");
 }
 
+/* Started by root, a program may go on as somebody else, who must be able to append. Only a file that is not
+ * there yet; nobody but its owner can read it. */
+static void make_file(void)
+{
+	const char *path = getenv("TAGALONG_FILE");
+	int fd = path && geteuid() == 0 ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+	if (fd < 0)
+		return;
+	fchmod(fd, 0622);
+	close(fd);
+}
+
 static void say_summary(FILE *file)
 {
 	struct run_stats stats = {0};
@@ -328,6 +340,7 @@ static int run_program(struct run *run, char **argv)
 		cli_complain("%s cannot be traced: %s", shown, why);
 	/* What cannot be traced may start what can; but not if it would not even start. */
 	if (!refuses && put_in_front(run)) {
+		make_file();
 		if (!run->quiet)
 			stats = make_stats(&path);
 		if (stats)

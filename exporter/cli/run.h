@@ -34,8 +34,10 @@ _Noreturn void run_die_of(int signal_number);
 
 struct run_stats {
 	unsigned long long spans, exported, dropped, failed;
-	size_t processes, silent; /* with spans, without */
-	char destinations[512];   /* escaped; several are joined by " and " */
+	size_t processes;       /* that made spans */
+	long pids[256];         /* the first of them: a process tells in several lines */
+	int error;              /* why some could not be got out, an errno; 0: not known */
+	char destinations[512]; /* escaped; several are joined by " and " */
 };
 
 /* Adds what one line of the file says; a line that is something else is ignored. */

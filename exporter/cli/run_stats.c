@@ -1,8 +1,9 @@
 /* run_stats.c - the line at the end of `tagalong run`; see run.h.
  *
- * Each process appends one line to the file in TAGALONG_STATS when it ends:
+ * Each process appends lines to the file in TAGALONG_STATS, each with what has come to be since the one
+ *before:
  *
- *	pid=17 exe=nginx spans=12 exported=12 dropped=0 failed=0 dest=/tmp/spans.jsonl
+ *	pid=17 exe=nginx spans=12 exported=12 dropped=0 failed=0 errno=0 dest=/tmp/spans.jsonl
  *
  * Any of them may have been killed in the middle of it, or may not be a program of good will. */
 #include <stdlib.h>
@@ -45,9 +46,20 @@ static void add_destination(struct run_stats *stats, const char *name)
 			 shown);
 }
 
+static void add_process(struct run_stats *stats, long pid)
+{
+	size_t most = sizeof(stats->pids) / sizeof(stats->pids[0]);
+	for (size_t i = 0; i < stats->processes && i < most; i++)
+		if (stats->pids[i] == pid)
+			return;
+	if (stats->processes < most)
+		stats->pids[stats->processes] = pid;
+	stats->processes++;
+}
+
 void run_stats_line(struct run_stats *stats, const char *line)
 {
-	unsigned long long spans, exported, dropped, failed;
+	unsigned long long spans, exported, dropped, failed, error;
 	const char *destination = strstr(line, " dest=");
 	char name[512];
 
@@ -56,14 +68,13 @@ void run_stats_line(struct run_stats *stats, const char *line)
 	    !number_of(line, " failed=", &failed))
 		return;
 	stats->spans += spans;
-	/* With several destinations each counts for itself; nothing can be delivered more than whole. */
-	stats->exported += exported < spans ? exported : spans;
+	stats->exported += exported;
 	stats->dropped += dropped;
 	stats->failed += failed;
 	if (spans + dropped)
-		stats->processes++;
-	else
-		stats->silent++;
+		add_process(stats, strtol(line + 4, NULL, 10));
+	if (number_of(line, " errno=", &error) && error > 0 && error < 4096)
+		stats->error = (int)error;
 	if (!destination)
 		return;
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(destination + 6, "\n"), destination + 6);
@@ -82,18 +93,20 @@ void run_stats_read(struct run_stats *stats, FILE *file)
 
 void run_stats_text(const struct run_stats *stats, char *out, size_t cap)
 {
-	size_t processes = stats->processes ? stats->processes : stats->silent;
-	char of[48] = "", failed[48] = "";
+	char of[48] = "", failed[256] = "";
+	/* With several destinations each counts for itself; nothing can be delivered more than whole. */
+	unsigned long long exported = stats->exported < stats->spans ? stats->exported : stats->spans;
 
-	if (!stats->processes && !stats->silent) {
-		snprintf(out, cap, "no spans: no process took part");
+	if (!stats->processes) {
+		snprintf(out, cap, "no spans");
 		return;
 	}
-	if (stats->exported != stats->spans) {
-		snprintf(of, sizeof(of), "%llu of ", stats->exported);
-		snprintf(failed, sizeof(failed), ", %llu failed", stats->failed);
+	if (exported != stats->spans) {
+		snprintf(of, sizeof(of), "%llu of ", exported);
+		snprintf(failed, sizeof(failed), ", %llu failed%s%s", stats->failed, stats->error ? ": " : "",
+			 stats->error ? strerror(stats->error) : "");
 	}
 	snprintf(out, cap, "%s%llu span%s from %zu process%s%s%s (%llu dropped%s)", of, stats->spans,
-		 stats->spans == 1 ? "" : "s", processes, processes == 1 ? "" : "es",
+		 stats->spans == 1 ? "" : "s", stats->processes, stats->processes == 1 ? "" : "es",
 		 stats->destinations[0] ? " to " : "", stats->destinations, stats->dropped, failed);
 }

@@ -18,6 +18,7 @@ pids=()
 failures=0
 
 cleanup() {
+	trap '' INT TERM
 	for pid in "${pids[@]:-}"; do [ -n "$pid" ] && kill "$pid" 2>/dev/null; done
 	wait 2>/dev/null
 	[ -n "${KEEP_WORK:-}" ] && echo "kept: $work" || rm -rf "$work"
