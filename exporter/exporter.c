@@ -366,8 +366,12 @@ static bool hand_over(const struct batch *batch)
 		if (!(config.traces_exporters & transports[i]->kind))
 			continue;
 		receivers++;
-		if (transports[i]->spans(batch) == POSTPONED)
-			keep = true;
+		enum delivery end = transports[i]->spans(batch);
+		log_debug("export", "%zu spans to %s: %s", batch->count, transports[i]->where(),
+			  end == DELIVERED ? "delivered"
+			  : end == REFUSED ? "refused"
+					   : "postponed");
+		keep |= end == POSTPONED;
 	}
 	/* With a second destination that has taken it, keeping it would mean sending it there twice. */
 	if (keep && (receivers > 1 || atomic_load(&ending))) {

@@ -22,6 +22,7 @@
 
 #define CONFIG_TYPE_BOOL bool
 #define CONFIG_TYPE_COUNT uint32_t
+#define CONFIG_TYPE_SLOTS uint32_t
 #define CONFIG_TYPE_LIMIT uint32_t
 #define CONFIG_TYPE_DURATION uint32_t
 #define CONFIG_TYPE_TIMEOUT uint32_t

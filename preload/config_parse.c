@@ -67,6 +67,12 @@ static uint32_t parse_COUNT(struct row *row)
 	return number(row, 1, 0, "is not a whole number from 1 to 2147483647");
 }
 
+/* Fewer would not do for one request that makes a call. */
+static uint32_t parse_SLOTS(struct row *row)
+{
+	return number(row, 16, 0, "is not a whole number from 16 to 2147483647");
+}
+
 static uint32_t parse_LIMIT(struct row *row)
 {
 	return number(row, 0, UNSET_NUMBER, "is not a whole number from 0 to 2147483647");
@@ -114,9 +120,9 @@ static uint64_t parse_SIZE(struct row *row)
 	uint64_t value = 0;
 
 	if (row->raw->len) {
-		if (parse_size(*row->raw, &value))
+		if (parse_size(*row->raw, &value) && value >= 64 * 1024 && value <= 1024 * 1024 * 1024)
 			return value;
-		refuse(row, "is not a size in bytes, such as 65536, 512K or 4M");
+		refuse(row, "is not a size in bytes from 64K to 1G, such as 512K or 4M");
 	}
 	return parse_size(row->fallback, &value) ? value : 0;
 }

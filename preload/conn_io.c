@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "preload/address.h"
+#include "preload/log.h"
 #include "preload/sys.h"
 
 void conn_sink(struct exchange_sink *sink, struct conn *conn)
@@ -70,6 +71,10 @@ void conn_opaque(struct conn *conn, enum protocol_opaque why, uint64_t now)
 		reason = BYTES("lost");
 		break;
 	}
+	log_debug("conn", "%s port %u, %s: not followed any more (%s)",
+		  conn->peer_text[0] ? conn->peer_text : "a peer",
+		  address_port(&conn->peer.any, conn->peer_len),
+		  conn->role == ROLE_CLIENT ? "client" : "server", reason.len ? reason.ptr : "handed over");
 	owed_by_span(conn);
 	exchange_abandon(conn, BYTES_NONE, reason, now ? now : clock_now());
 	block_give(conn->stash.block);

@@ -27,6 +27,7 @@
 #include "preload/process.h"
 #include "preload/process_span.h"
 #include "preload/queue.h"
+#include "preload/sampler.h"
 #include "preload/sys.h"
 
 extern char **environ;
@@ -201,6 +202,13 @@ static void tagalong_stop(int status, void *arg)
 	errno = saved;
 }
 
+static const char *sampler_name(void)
+{
+	static char text[256];
+	sampler_describe(text, sizeof(text));
+	return text;
+}
+
 static void start(const char *own_path)
 {
 	for (size_t i = 0; registry_libraries[i]; i++)
@@ -232,6 +240,10 @@ static void start(const char *own_path)
 	for (int fd = 0; fd < 3; fd++)
 		conn_adopted(fd);
 	atomic_store_explicit(&hooks_flag, true, memory_order_release);
+	log_info("init",
+		 "version " TAGALONG_VERSION
+		 " in front: sampler %s, at most %u spans and %u connections at a time",
+		 sampler_name(), config.max_spans, config.max_connections);
 }
 
 __attribute__((constructor)) static void tagalong_start(void)

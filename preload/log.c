@@ -1,6 +1,7 @@
 #include "preload/log.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -217,6 +218,10 @@ static void write_line(const char *line, size_t len)
 	/* Opened each time: no descriptor to be closed, inherited or counted by the host. */
 	long fd = sys_open(log_path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK, 0644);
 	if (fd < 0) {
+		static const char gone[] = "tagalong: the log file cannot be opened; what it would say:\n";
+		static _Atomic bool said;
+		if (!atomic_exchange(&said, true))
+			write_stderr(gone, sizeof(gone) - 1);
 		write_stderr(line, len);
 		return;
 	}

@@ -86,6 +86,7 @@ static const char *type_name(const char *type)
 	static const char *const names[][2] = {
 		{"BOOL", "true or false"},
 		{"COUNT", "number > 0"},
+		{"SLOTS", "number >= 16"},
 		{"LIMIT", "number"},
 		{"DURATION", "milliseconds"},
 		{"TIMEOUT", "milliseconds, 0: no limit"},

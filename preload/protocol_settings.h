@@ -1,0 +1,50 @@
+/* protocol_settings.h - what all protocols are told at start, and quick answers from it. */
+#ifndef TAGALONG_PROTOCOL_SETTINGS_H
+#define TAGALONG_PROTOCOL_SETTINGS_H
+
+#include <stdint.h>
+
+#include "preload/bytes.h"
+#include "preload/protocol_event.h"
+
+enum protocol_side { SIDE_SERVER, SIDE_CLIENT };
+
+/* Set once at start, before any feed; read-only afterwards. Lists are arrays ended by a NONE item. */
+struct protocol_settings {
+	/* 0: not a carrier field; else its number, given back in FIELD. Must be fast for "host". */
+	uint32_t (*carrier)(struct bytes name);
+	/* [letter]: lengths that the name of a carrier field may have, see protocol_length_bit(). */
+	const uint32_t *carrier_lengths;
+	const struct bytes *known_methods;      /* case-sensitive */
+	const struct bytes *capture_request[2]; /* [enum protocol_side], lower case header names */
+	const struct bytes *capture_response[2];
+	const struct bytes *redacted_query_keys;
+	/* Derived by protocol_settings_done(): [half][letter], lengths of the names that are carriers or to
+	 * be captured. Most fields of a message are known to be neither by this alone. */
+	uint32_t wanted[2][27];
+	bool capturing; /* any header at all */
+};
+
+extern struct protocol_settings protocol_settings; /* defined in preload/protocol.c */
+void protocol_settings_done(void);                 /* after each change */
+
+/* 0 to 25 for a name that begins with that letter, in either case; 26 for all others. */
+static inline unsigned protocol_letter(struct bytes name)
+{
+	unsigned letter = ((unsigned)(unsigned char)name.ptr[0] | 0x20) - 'a';
+	return letter < 26 ? letter : 26;
+}
+
+/* Bit n for a name of n bytes, bit 31 for longer ones. */
+static inline uint32_t protocol_length_bit(struct bytes name)
+{
+	return 1u << (name.len < 31 ? name.len : 31);
+}
+
+/* May a field of this name (one byte at least) be a carrier or captured? No is certain. */
+static inline bool protocol_wanted(enum protocol_half half, struct bytes name)
+{
+	return protocol_settings.wanted[half][protocol_letter(name)] & protocol_length_bit(name);
+}
+
+#endif
