@@ -54,6 +54,7 @@ static void add_decoded(struct buffer *out, struct bytes value)
 /* OTEL_EXPORTER_OTLP_HEADERS: k=v,k=v with percent-encoding. Values are never logged. */
 static void add_user_headers(struct buffer *out, const char *text)
 {
+	static const char *told;
 	struct bytes list = bytes_of(text), item;
 	while (bytes_next(&list, ',', &item)) {
 		size_t equals = bytes_find(item, '=');
@@ -62,8 +63,10 @@ static void add_user_headers(struct buffer *out, const char *text)
 			continue;
 		if (equals == item.len || name.len == 0 || bytes_find(name, ' ') < name.len ||
 		    bytes_find(name, ':') < name.len) {
-			log_warn("export",
-				 "an item of OTEL_EXPORTER_OTLP_HEADERS is not key=value: left out");
+			if (told != text) /* traces and metrics may share it */
+				log_warn("export",
+					 "an item of OTEL_EXPORTER_OTLP_HEADERS is not key=value: left out");
+			told = text;
 			continue;
 		}
 		buffer_add(out, name.ptr, name.len);

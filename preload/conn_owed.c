@@ -30,6 +30,8 @@ static struct owed *owed_of(const struct conn *conn)
 
 static void add(struct conn *conn, size_t offset, bool replaces, struct bytes text)
 {
+	if (!text.ptr || text.len == 0)
+		return;
 	if (!conn->owed) {
 		conn->owed = block_take();
 		if (!conn->owed) {

@@ -258,9 +258,11 @@ static bool put_in_front(struct run *run)
 	char shown[512];
 
 	if (!library) {
-		cli_complain(
-			"libtagalong.so is neither beside this program nor in ../lib (TAGALONG_LIBRARY names "
-			"another): running without tracing");
+		const char *named = getenv("TAGALONG_LIBRARY");
+		cli_complain("%s: running without tracing",
+			     named && *named ? "no library to load"
+					     : "libtagalong.so is neither beside this program nor in ../lib "
+					       "(TAGALONG_LIBRARY names another)");
 		return false;
 	}
 	if (strpbrk(library, ": ")) {
@@ -298,8 +300,13 @@ static FILE *make_stats(char **path)
 
 	*path = cli_join("%s/tagalong-stats.XXXXXX", directory && *directory == '/' ? directory : "/tmp");
 	int fd = mkostemp(*path, O_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0) {
+		int error = errno;
+		char shown[256];
+		text_escape_string(shown, sizeof(shown), *path);
+		cli_complain("%s: %s: no summary at the end", shown, strerror(error));
 		return NULL;
+	}
 	/* A program started by root may end as somebody else, who must be able to append. */
 	if (geteuid() == 0)
 		fchmod(fd, 0622);
@@ -378,6 +385,11 @@ int cli_run(int argc, char **argv)
 		}
 		if (option == '?' || option == ':')
 			return cli_bad_option("run", argv, option);
+		/* "--file -- program": the value was forgotten. */
+		if (optarg && !strcmp(optarg, "--")) {
+			cli_complain("run: %s: no value", argv[optind - 2]);
+			return CLI_USAGE;
+		}
 		if (!set_option(&run, option == 'q' ? QUIET : option, optarg))
 			return CLI_USAGE;
 	}

@@ -7,6 +7,7 @@
 
 #include "exporter/cli/cli.h"
 #include "exporter/cli/run.h"
+#include "exporter/cli/text.h"
 
 #define LIBRARY "libtagalong.so"
 
@@ -106,8 +107,16 @@ char *run_library(void)
 	const char *named = getenv("TAGALONG_LIBRARY");
 	char self[PATH_MAX];
 
-	if (named && *named)
-		return existing(cli_join("%s", named));
+	if (named && *named) {
+		char *found = existing(cli_join("%s", named));
+		if (!found) {
+			int error = errno;
+			char shown[256];
+			text_escape_string(shown, sizeof(shown), named);
+			cli_complain("TAGALONG_LIBRARY: '%s' cannot be read: %s", shown, strerror(error));
+		}
+		return found;
+	}
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	if (len <= 0)
 		return NULL;
