@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "preload/log.h"
+#include "preload/object.h"
 #include "preload/sys.h"
 
 _Atomic bool hooks_flag;
@@ -20,8 +21,9 @@ struct search {
 	void *found;
 };
 
-/* A library that came by dlopen(RTLD_LOCAL) is not in RTLD_NEXT's order; every loaded object is asked by a
- * handle that loads nothing. Ours is skipped by comparing addresses. */
+/* A library that came by dlopen(RTLD_LOCAL) is not in RTLD_NEXT's order; the tables of every loaded object
+ * are read. Not dlsym(): a thread in dlopen() may hold the lock that it needs, and wait for the one held
+ * here. */
 static int ask_object(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct search *search = arg;
@@ -29,18 +31,12 @@ static int ask_object(struct dl_phdr_info *info, size_t size, void *arg)
 	if (!info->dlpi_name || !info->dlpi_name[0])
 		return 0;
 
-	void *handle = dlopen(info->dlpi_name, RTLD_LAZY | RTLD_NOLOAD | RTLD_LOCAL);
-	if (!handle)
+	struct object object;
+	if (!object_read(&object, info) ||
+	    ((uintptr_t)hook_resolve >= object.low && (uintptr_t)hook_resolve < object.high))
 		return 0;
-	void *found = dlsym(handle, search->name);
-	dlclose(handle);
-	Dl_info own, theirs;
-	if (found && dladdr((void *)(uintptr_t)hook_resolve, &own) && dladdr(found, &theirs) &&
-	    own.dli_fbase != theirs.dli_fbase) {
-		search->found = found;
-		return 1;
-	}
-	return 0;
+	search->found = object_function(&object, search->name);
+	return search->found != NULL;
 }
 
 /* Two versions of one name, of which an older dlsym() answers the wrong one: condition variables of another

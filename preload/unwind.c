@@ -11,13 +11,17 @@
 #include <stdlib.h>
 #include <unwind.h>
 
+#include "preload/hook.h"
+
 static void *unwinder(const char *name, void **cached)
 {
 	void *found = __atomic_load_n(cached, __ATOMIC_RELAXED);
 	if (found)
 		return found;
 	int saved = errno;
-	void *library = dlopen("libgcc_s.so.1", RTLD_LAZY | RTLD_NOLOAD);
+	static void *slot; /* the loader's own: dlopen is one of our names */
+	void *(*open)(const char *, int) = (void *(*)(const char *, int))hook_resolve(&slot, "dlopen");
+	void *library = open ? open("libgcc_s.so.1", RTLD_LAZY | RTLD_NOLOAD) : NULL;
 	if (library) {
 		found = dlsym(library, name);
 		dlclose(library); /* it was loaded before, and stays */

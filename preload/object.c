@@ -1,0 +1,110 @@
+/* object.c - tables of loaded ELF objects; see object.h. Source: System V gABI, "Dynamic Linking"; GNU hash
+ * section. */
+#include "preload/object.h"
+
+#include <string.h>
+
+/* The loader has relocated these pointers in place; not those of the vDSO. */
+static const void *at(const struct object *object, ElfW(Addr) pointer)
+{
+	return (const void *)(pointer < object->base ? pointer + object->base
+						     : pointer); // NOLINT(performance-no-int-to-ptr)
+}
+
+static void read_dynamic(struct object *object, const ElfW(Dyn) * entry)
+{
+	for (; entry->d_tag != DT_NULL; entry++) {
+		switch (entry->d_tag) {
+		case DT_SYMTAB:
+			object->symbols = at(object, entry->d_un.d_ptr);
+			break;
+		case DT_STRTAB:
+			object->strings = at(object, entry->d_un.d_ptr);
+			break;
+		case DT_GNU_HASH:
+			object->gnu_hash = at(object, entry->d_un.d_ptr);
+			break;
+		case DT_RELA:
+			object->relocations[0].first = at(object, entry->d_un.d_ptr);
+			break;
+		case DT_RELASZ:
+			object->relocations[0].count = entry->d_un.d_val / sizeof(ElfW(Rela));
+			break;
+		case DT_JMPREL:
+			object->relocations[1].first = at(object, entry->d_un.d_ptr);
+			break;
+		case DT_PLTRELSZ:
+			object->relocations[1].count = entry->d_un.d_val / sizeof(ElfW(Rela));
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+bool object_read(struct object *object, const struct dl_phdr_info *info)
+{
+	const ElfW(Dyn) *dynamic = NULL;
+
+	memset(object, 0, sizeof(*object));
+	object->base = info->dlpi_addr;
+	object->low = UINTPTR_MAX;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+		uintptr_t from = object->base + header->p_vaddr, to = from + header->p_memsz;
+		if (header->p_type == PT_DYNAMIC) {
+			dynamic = (const void *)from; // NOLINT(performance-no-int-to-ptr)
+		} else if (header->p_type == PT_GNU_RELRO) {
+			object->relro = from;
+			object->relro_end = to;
+		} else if (header->p_type == PT_LOAD) {
+			object->low = from < object->low ? from : object->low;
+			object->high = to > object->high ? to : object->high;
+		}
+	}
+	if (!dynamic)
+		return false;
+	read_dynamic(object, dynamic);
+	for (int i = 0; i < 2; i++)
+		if (!object->relocations[i].first)
+			object->relocations[i].count = 0;
+	return object->symbols && object->strings;
+}
+
+static uint32_t hash_of(const char *name)
+{
+	uint32_t hash = 5381;
+	for (; *name; name++)
+		hash = hash * 33 + (unsigned char)*name;
+	return hash;
+}
+
+static void *function_at(const struct object *object, const ElfW(Sym) * symbol)
+{
+	if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol->st_info) != STT_FUNC)
+		return NULL;
+	return (void *)(object->base + symbol->st_value); // NOLINT(performance-no-int-to-ptr)
+}
+
+void *object_function(const struct object *object, const char *name)
+{
+	if (!object->gnu_hash)
+		return NULL;
+	uint32_t buckets = object->gnu_hash[0], first = object->gnu_hash[1], words = object->gnu_hash[2];
+	const uint32_t *bucket = object->gnu_hash + 4 + words * (sizeof(ElfW(Addr)) / 4);
+	uint32_t hash = hash_of(name);
+	uint32_t i = buckets ? bucket[hash % buckets] : 0;
+
+	if (i < first)
+		return NULL;
+	for (const uint32_t *chain = bucket + buckets - first;; i++) {
+		if ((chain[i] | 1) == (hash | 1) &&
+		    strcmp(object->strings + object->symbols[i].st_name, name) == 0) {
+			void *found = function_at(object, &object->symbols[i]);
+			if (found)
+				return found;
+		}
+		if (chain[i] & 1)
+			return NULL;
+	}
+}
