@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "preload/config.h"
+#include "preload/session.h"
 #include "preload/sys.h"
 
 static struct pool conns;
@@ -25,6 +26,15 @@ const struct protocol *const *conn_protocols(void)
 	return protocols;
 }
 
+static inline void pause_a_moment(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 bool conn_lock(struct conn *conn)
 {
 	/* The holder only computes, so it is soon done, unless it was preempted or was torn out of our code
@@ -37,7 +47,7 @@ bool conn_lock(struct conn *conn)
 		if (tries > 40)
 			sched_yield();
 		else
-			__builtin_ia32_pause();
+			pause_a_moment();
 	}
 	atomic_store(&conn->lost, true);
 	count_one(connections_contended);
@@ -58,6 +68,27 @@ void conn_unlock(struct conn *conn)
 	atomic_store_explicit(&conn->lock, 0, memory_order_release);
 }
 
+struct conn *conn_slot(uint32_t index)
+{
+	return pool_slot(&conns, index);
+}
+
+uint32_t conn_index(const struct conn *conn)
+{
+	return pool_index(&conns, conn);
+}
+
+bool conn_hold(struct conn *conn)
+{
+	uint32_t refs = atomic_load_explicit(&conn->refs, memory_order_relaxed);
+	do {
+		if (refs == 0)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(&conn->refs, &refs, refs + 1, memory_order_acquire,
+							memory_order_relaxed));
+	return true;
+}
+
 struct conn *conn_get(int fd)
 {
 	uintptr_t entry = fdtable_get(fd);
@@ -65,12 +96,8 @@ struct conn *conn_get(int fd)
 		return NULL;
 
 	struct conn *conn = (struct conn *)entry; /* NOLINT(performance-no-int-to-ptr) */
-	uint32_t refs = atomic_load_explicit(&conn->refs, memory_order_relaxed);
-	do {
-		if (refs == 0)
-			return NULL;
-	} while (!atomic_compare_exchange_weak_explicit(&conn->refs, &refs, refs + 1, memory_order_acquire,
-							memory_order_relaxed));
+	if (!conn_hold(conn))
+		return NULL;
 	/* The slot may have become another connection between the look and the reference. */
 	if (fdtable_get(fd) != entry) {
 		conn_put(conn);
@@ -88,6 +115,7 @@ void conn_put(struct conn *conn)
 	conn->stash.block = NULL;
 	owed_drop(conn);
 	give_arena(conn);
+	session_cleanup(conn);
 	pool_give(&conns, conn);
 }
 
@@ -126,7 +154,7 @@ void conn_choose(struct conn *conn, enum protocol_half half, struct bytes first)
 }
 
 /* One reference, which the table is to hold. */
-static struct conn *conn_new(enum conn_role role)
+struct conn *conn_new(enum conn_role role)
 {
 	struct conn *conn = pool_take(&conns);
 	if (!conn) {
@@ -149,26 +177,39 @@ static struct conn *conn_new(enum conn_role role)
 	return conn;
 }
 
+void conn_end_exchanges(struct conn *conn)
+{
+	if (!conn->first || !conn_lock(conn))
+		return;
+	struct exchange_sink sink;
+	conn_sink(&sink, conn);
+	sink.now = clock_now();
+	if (conn->mode == CONN_FOLLOWED && !conn->lost && conn->role == ROLE_SERVER && !conn->reset)
+		conn->protocol->end(conn->state, HALF_RESPONSES, &sink.base);
+	if (conn->first && span_shared(exchange_first(conn)))
+		exchange_abandon(conn, BYTES_NONE, BYTES("forked"), sink.now); /* a child answers */
+	else if (conn->role == ROLE_SERVER)
+		exchange_abandon(conn, conn->reset ? BYTES("connection_reset") : BYTES("response_truncated"),
+				 BYTES_NONE, sink.now);
+	else
+		exchange_abandon(conn, BYTES_NONE, BYTES("closed"), sink.now);
+	conn_unlock(conn);
+}
+
 /* The end of one descriptor of it: what was under way ends with the last. */
 static void descriptor_gone(struct conn *conn, bool ends)
 {
-	if (atomic_fetch_sub(&conn->fds, 1) == 1 && ends && conn->first && conn_lock(conn)) {
-		struct exchange_sink sink;
-		conn_sink(&sink, conn);
-		sink.now = clock_now();
-		if (conn->mode == CONN_FOLLOWED && !conn->lost && conn->role == ROLE_SERVER && !conn->reset)
-			conn->protocol->end(conn->state, HALF_RESPONSES, &sink.base);
-		if (conn->first && span_shared(exchange_first(conn)))
-			exchange_abandon(conn, BYTES_NONE, BYTES("forked"), sink.now); /* a child answers */
-		else if (conn->role == ROLE_SERVER)
-			exchange_abandon(
-				conn, conn->reset ? BYTES("connection_reset") : BYTES("response_truncated"),
-				BYTES_NONE, sink.now);
-		else
-			exchange_abandon(conn, BYTES_NONE, BYTES("closed"), sink.now);
-		conn_unlock(conn);
+	if (atomic_fetch_sub(&conn->fds, 1) == 1 && ends) {
+		conn_end_exchanges(conn);
+		if (conn->carries)
+			session_carrier_closed(conn);
 	}
 	conn_put(conn);
+}
+
+void conn_closed(struct conn *conn)
+{
+	descriptor_gone(conn, true);
 }
 
 static void drop_entry(uintptr_t entry, bool ends)
@@ -235,7 +276,7 @@ static void connect_ended(struct conn *conn, int error)
 		conn->connecting = false;
 		conn->connect_end = clock_now();
 		if (error)
-			exchange_connect_failed(conn, error);
+			exchange_connect_failed(conn, exchange_error_name(error));
 	}
 	conn_unlock(conn);
 }
@@ -395,13 +436,8 @@ void conn_bypassed(int fd)
 	conn_put(conn);
 }
 
-static void disown(int fd, uintptr_t value, void *arg)
+void conn_disown(struct conn *conn)
 {
-	(void)fd;
-	(void)arg;
-	if (value & FD_PLAIN)
-		return;
-	struct conn *conn = (struct conn *)value; /* NOLINT(performance-no-int-to-ptr) */
 	/* A lock held by a thread that does not exist here would be held for ever; and an exchange under way
 	 * is the parent's: here the connection carries on unfollowed. */
 	atomic_store(&conn->lock, 0);
@@ -414,7 +450,16 @@ static void disown(int fd, uintptr_t value, void *arg)
 	conn->first = conn->last = 0;
 }
 
+static void disown(int fd, uintptr_t value, void *arg)
+{
+	(void)fd;
+	(void)arg;
+	if (!(value & FD_PLAIN))
+		conn_disown((struct conn *)value); /* NOLINT(performance-no-int-to-ptr) */
+}
+
 void conn_forked(void)
 {
 	fdtable_each(0, INT32_MAX, disown, NULL);
+	session_forked();
 }

@@ -69,6 +69,18 @@ struct conn {
 	uint32_t first, last; /* exchanges under way, oldest first: span index + 1 */
 	uint32_t requests;    /* exchanges begun so far */
 	uint64_t connect_start, connect_end;
+	/* Sessions and their carriers, see session.h. */
+	_Atomic uintptr_t handle; /* of a session: the library's; 0: a socket */
+	_Atomic uint32_t chain;
+	bool tls;                     /* a session */
+	bool carries;                 /* a socket that carries one */
+	bool established;             /* the handshake is done */
+	bool plain_kept;              /* the library holds back a write that was not edited */
+	size_t gone;                  /* the host's bytes of a write to be repeated that went already */
+	struct conn *carrier;         /* of a session, with a reference; NULL: not known */
+	struct conn *_Atomic carried; /* of a carrier; without */
+	struct session_kept *kept;    /* an edited write that the library has not taken whole */
+	uint64_t hello;               /* a socket's first bytes: from the ClientHello's random; 0: none */
 	/* The rest of a value that is being overwritten and was only partly accepted. */
 	uint8_t over_left;
 	char over[24];

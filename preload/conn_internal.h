@@ -27,6 +27,13 @@ struct exchange_sink {
 	struct extraction fields;
 };
 
+struct conn *conn_slot(uint32_t index);
+uint32_t conn_index(const struct conn *conn);
+bool conn_hold(struct conn *conn);          /* a reference, unless the slot is free */
+struct conn *conn_new(enum conn_role role); /* NULL: none left; one reference, which a table is to hold */
+void conn_closed(struct conn *conn);        /* gives that one back, after the end of what was under way */
+void conn_end_exchanges(struct conn *conn);
+void conn_disown(struct conn *conn); /* in a forked child */
 /* Never waits long: false means that the connection was given up. */
 bool conn_lock(struct conn *conn);
 void conn_unlock(struct conn *conn);
@@ -90,7 +97,7 @@ void exchange_spare_doomed(struct conn *conn);
 void exchange_end_doomed(struct conn *conn, uint64_t now);
 void exchange_describe(struct exchange_sink *sink, struct span *span, enum protocol_moment moment);
 /* A request that never was: the connection could not be made. */
-void exchange_connect_failed(struct conn *conn, int error);
+void exchange_connect_failed(struct conn *conn, struct bytes error_type);
 
 /* exchange_client.c */
 void exchange_client_field(struct exchange_sink *sink, struct span *span, const struct protocol_event *event);

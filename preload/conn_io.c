@@ -38,6 +38,7 @@ void conn_endpoint(struct conn *conn, struct protocol_endpoint *endpoint)
 	endpoint->peer_port = address_port(&conn->peer.any, conn->peer_len);
 	endpoint->local_address = bytes_of(conn->local_text);
 	endpoint->local_port = address_port(&conn->local.any, conn->local_len);
+	endpoint->tls = conn->tls;
 	endpoint->is_unix = conn->peer_len >= sizeof(sa_family_t) && conn->peer.any.sa_family == AF_UNIX;
 }
 
@@ -122,7 +123,7 @@ static void received_nothing(struct conn *conn, ssize_t got, int error, struct e
 		return;
 	if (conn->connecting) {
 		conn->connecting = false;
-		exchange_connect_failed(conn, error);
+		exchange_connect_failed(conn, name);
 	}
 	conn->reset = true;
 	exchange_abandon(conn, name, BYTES_NONE, clock_now());
@@ -131,6 +132,8 @@ static void received_nothing(struct conn *conn, ssize_t got, int error, struct e
 /* What these bytes say about this thread. */
 static void take_evidence(struct conn *conn)
 {
+	if (conn->carries) /* the session in it knows better */
+		return;
 	if (conn->mode == CONN_OPAQUE) {
 		if (conn->role == ROLE_CLIENT || conn->writer != SPAN_NOBODY)
 			activity_read_answer(conn, conn->mixed ? SPAN_NOBODY : conn->writer);
@@ -281,6 +284,14 @@ static void look_ahead(struct outgoing *out, struct conn *conn)
 	memcpy(out->version, conn->version, sizeof(out->version));
 }
 
+static void note_writer(struct conn *conn)
+{
+	span_ref current = activity_current();
+	bool busy = conn->writer != SPAN_NOBODY && conn->writer != current && span_alive(conn->writer);
+	conn->mixed = busy || (conn->mixed && span_alive(conn->writer));
+	conn->writer = current;
+}
+
 bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *iov, int iovcnt)
 {
 	out->conn = conn;
@@ -297,11 +308,8 @@ bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *i
 	out->stash = NULL;
 	atomic_fetch_add(&conn->sending, 1);
 	if (conn->mode == CONN_OPAQUE) {
-		span_ref current = activity_current();
-		bool busy =
-			conn->writer != SPAN_NOBODY && conn->writer != current && span_alive(conn->writer);
-		conn->mixed = busy || (conn->mixed && span_alive(conn->writer));
-		conn->writer = current;
+		if (!conn->carries)
+			note_writer(conn);
 		out->length = conn->owed ? iov_length(iov, iovcnt) : 0;
 		return owed_plan(out);
 	}
@@ -430,7 +438,7 @@ static void client_sent(struct outgoing *out, ssize_t sent, size_t callers, int 
 		struct bytes name = sent < 0 ? exchange_error_name(error) : BYTES_NONE;
 		if (name.len && conn->connecting) {
 			conn->connecting = false;
-			exchange_connect_failed(conn, error);
+			exchange_connect_failed(conn, name);
 		} else if (name.len) {
 			conn->reset = true;
 			exchange_abandon(conn, name, BYTES_NONE, clock_now());

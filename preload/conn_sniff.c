@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "preload/session.h"
+
 /* A trial that nobody hears: only whether the bytes are refused. */
 struct trial {
 	struct protocol_sink base; /* first */
@@ -83,6 +85,7 @@ void conn_sniff(struct conn *conn, const struct iovec *iov, int iovcnt, size_t c
 	memcpy(room, conn->early, conn->early_len);
 	struct bytes bytes = {room, conn->early_len};
 	bytes.len += gather(room + bytes.len, sizeof(room) - bytes.len, iov, iovcnt, count);
+	session_note_hello(conn, bytes);
 	if (bytes.len == 0 || fits(conn->protocol, bytes))
 		return;
 	for (const struct protocol *const *at = conn_protocols(); *at; at++) {

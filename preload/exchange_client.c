@@ -315,9 +315,8 @@ void exchange_client_response(struct span *span, const struct protocol_facts *fa
 	thread.retry_count = span->resend;
 }
 
-void exchange_connect_failed(struct conn *conn, int error)
+void exchange_connect_failed(struct conn *conn, struct bytes type)
 {
-	struct bytes type = exchange_error_name(error);
 	bool internet = conn->peer.any.sa_family != AF_UNIX;
 	struct activity_verdict verdict = activity_for_call(conn);
 

@@ -28,6 +28,7 @@
 #include "preload/process_span.h"
 #include "preload/queue.h"
 #include "preload/sampler.h"
+#include "preload/session.h"
 #include "preload/sys.h"
 
 extern char **environ;
@@ -182,6 +183,7 @@ static bool make_tables(void)
 	return span_init(config.max_spans) &&
 	       blocks_init(config.max_spans < 1024 ? config.max_spans : 1024) &&
 	       conn_init(config.max_connections, registry_protocols) &&
+	       session_init(config.max_connections) &&
 	       queue_open(config.queue_bytes,
 			  config.bsp_max_queue_size == UINT32_MAX ? 0 : config.bsp_max_queue_size);
 }

@@ -75,7 +75,8 @@ static void collect(struct work *work, const struct hook_library *const *librari
 	for (; *libraries; libraries++) {
 		for (size_t i = 0; i < (*libraries)->count && work->count < NAMES_MAX; i++) {
 			const struct hook_symbol *symbol = &(*libraries)->symbols[i];
-			if (symbol->wrapped && *symbol->real)
+			/* What has come with these objects was nowhere to be found before. */
+			if (symbol->wrapped && (*symbol->real || hook_resolve(symbol->real, symbol->name)))
 				insert(work, (uintptr_t)*symbol->real, symbol->name);
 		}
 	}
