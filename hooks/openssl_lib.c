@@ -15,13 +15,6 @@ static _Atomic int count;
 static _Atomic int filling;
 static _Atomic unsigned long long seen; /* loads and unloads of objects so far */
 
-static int look_for_changes(struct dl_phdr_info *info, size_t size, void *arg)
-{
-	(void)size;
-	*(unsigned long long *)arg = (unsigned long long)info->dlpi_adds + info->dlpi_subs;
-	return 1;
-}
-
 static bool known(const struct object *object, void *read)
 {
 	for (int i = 0; i < atomic_load(&count); i++)
@@ -59,8 +52,7 @@ static int add(struct dl_phdr_info *info, size_t size, void *arg)
 /* A thread that finds another one at it goes on with what is known. */
 static void look_again(void)
 {
-	unsigned long long now = 0;
-	dl_iterate_phdr(look_for_changes, &now);
+	unsigned long long now = object_changes();
 	if (now == atomic_load(&seen) || atomic_exchange(&filling, 1))
 		return;
 	dl_iterate_phdr(add, NULL);

@@ -158,6 +158,8 @@ void conn_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize
 	if (conn->mode == CONN_OPAQUE) {
 		if (got > 0)
 			take_evidence(conn);
+		if (got > 0 && conn->role == ROLE_SERVER && !conn->tls)
+			conn_sniffed(conn, iov, iovcnt, (size_t)got); /* a ClientHello may come in pieces */
 		return;
 	}
 	/* What is read may be the next request of a client that has our answer already, while the thread that

@@ -103,5 +103,6 @@ void conn_sniffed(struct conn *conn, const struct iovec *iov, int iovcnt, size_t
 		return;
 	size_t used = conn->early_len;
 	used += gather(conn->early + used, EARLY_MAX - used, iov, iovcnt, count);
+	session_note_hello(conn, (struct bytes){conn->early, used});
 	conn->early_len = used < EARLY_MAX ? (uint8_t)used : EARLY_DONE;
 }

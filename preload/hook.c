@@ -78,6 +78,12 @@ void hook_resolve_library(const struct hook_library *library)
 			hook_resolve(library->symbols[i].real, library->symbols[i].name);
 }
 
+void hook_resolve_again(const struct hook_library *library)
+{
+	for (size_t i = 0; i < library->count; i++)
+		hook_resolve(library->symbols[i].real, library->symbols[i].name);
+}
+
 /* On an alternate signal stack the frame address says nothing about the order of calls. */
 static bool on_signal_stack(void)
 {

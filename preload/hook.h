@@ -71,6 +71,7 @@ struct hook_library {
  * errno and the host's dlerror() state as far as glibc lets it. NULL: nowhere. */
 void *hook_resolve(void **slot, const char *name);
 void hook_resolve_library(const struct hook_library *library);
+void hook_resolve_again(const struct hook_library *library); /* a library may have gone and come elsewhere */
 
 /* Set by the constructor when all is ready; cleared by the destructor and when we must go inert. */
 extern _Atomic bool hooks_flag;

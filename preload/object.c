@@ -108,3 +108,29 @@ void *object_function(const struct object *object, const char *name)
 			return NULL;
 	}
 }
+
+bool object_imports(const struct object *object, const char *name)
+{
+	for (int i = 0; i < 2; i++) {
+		for (size_t k = 0; k < object->relocations[i].count; k++) {
+			size_t symbol = ELF64_R_SYM(object->relocations[i].first[k].r_info);
+			if (symbol && strcmp(object->strings + object->symbols[symbol].st_name, name) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static int count_changes(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size;
+	*(unsigned long long *)arg = (unsigned long long)info->dlpi_adds + info->dlpi_subs;
+	return 1;
+}
+
+unsigned long long object_changes(void)
+{
+	unsigned long long changes = 0;
+	dl_iterate_phdr(count_changes, &changes);
+	return changes;
+}

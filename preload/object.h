@@ -26,6 +26,10 @@ struct object {
 
 /* False: it has no dynamic section that can be used. */
 bool object_read(struct object *object, const struct dl_phdr_info *info);
+/* Does it call a function of this name by name, so that another object's may be it? */
+bool object_imports(const struct object *object, const char *name);
+/* How many objects were loaded and unloaded so far. */
+unsigned long long object_changes(void);
 /* Address of a function that it defines itself under this name, in any version; NULL: none. */
 void *object_function(const struct object *object, const char *name);
 

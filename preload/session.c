@@ -175,6 +175,8 @@ void session_note_hello(struct conn *conn, struct bytes first)
 	const unsigned char *at = (const unsigned char *)first.ptr;
 	if (first.len < 43 || at[0] != 22 || at[1] != 3 || at[5] != 1 || at[9] != 3)
 		return;
+	if (conn->hello)
+		return;
 	memcpy(&conn->hello, at + 11, sizeof(conn->hello));
 	atomic_store(&hellos[conn->hello % HELLOS], (uintptr_t)conn);
 }

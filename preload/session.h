@@ -55,6 +55,8 @@ typedef ssize_t (*session_real_write)(void *arg, const void *bytes, size_t count
  */
 ssize_t session_write(struct conn *session, const void *bytes, size_t count, bool partial,
 		      session_real_write real, void *arg);
+/* The host asks for what was held back without handing over its bytes again. Only when session->kept. */
+ssize_t session_write_on(struct conn *session, session_real_write real, void *arg);
 /* Gives up what session_write() keeps. */
 void session_drop_write(struct conn *session);
 

@@ -175,6 +175,25 @@ static ssize_t write_kept(struct conn *session, const void *bytes, size_t count,
 	}
 }
 
+ssize_t session_write_on(struct conn *session, session_real_write real, void *arg)
+{
+	struct session_kept *kept = session->kept;
+	if (kept->at == kept->len) /* the host's own: it was told of what went before that */
+		return real(arg, NULL, 0);
+	ssize_t sent = real(arg, kept->bytes + kept->at, kept->len - kept->at);
+	if (sent <= 0)
+		return sent;
+	int saved = hook_enter();
+	kept->done += (size_t)sent;
+	kept->at += (size_t)sent;
+	size_t callers = outgoing_callers(&kept->out, kept->done), told = kept->reported;
+	kept->reported = callers;
+	if (kept->done >= kept->edits_end && kept->at == kept->len)
+		settle(session);
+	hook_leave(saved);
+	return (ssize_t)(callers - told);
+}
+
 static void plain_abandoned(struct outgoing *out)
 {
 	if (!out->conn)
