@@ -16,11 +16,11 @@ bool outgoing_room(struct outgoing *out, int count)
 {
 	if (out->edits + count <= out->edit_room)
 		return true;
-	if (out->many || !(out->many = block_take()))
+	if (out->many || !(out->many = wide_take()))
 		return false;
 	memcpy(out->many, out->few, sizeof(out->few));
 	out->edit = (struct outgoing_edit *)(void *)out->many;
-	out->edit_room = BLOCK_SIZE / sizeof(struct outgoing_edit);
+	out->edit_room = WIDE_SIZE / sizeof(struct outgoing_edit);
 	return true;
 }
 

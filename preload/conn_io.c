@@ -492,7 +492,7 @@ ssize_t conn_sent(struct outgoing *out, ssize_t sent, int *error)
 		atomic_store(&conn->lost, true); /* the lock could not be had before the write */
 	}
 	block_give(out->stash);
-	block_give(out->many);
+	wide_give(out->many);
 	atomic_fetch_sub(&conn->sending, 1);
 	return result;
 }
@@ -510,6 +510,6 @@ void conn_send_abandoned(struct outgoing *out)
 {
 	atomic_store(&out->conn->lost, true);
 	block_give(out->stash);
-	block_give(out->many);
+	wide_give(out->many);
 	atomic_fetch_sub(&out->conn->sending, 1);
 }

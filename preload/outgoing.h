@@ -7,7 +7,7 @@
 
 #include "preload/conn.h"
 
-#define OUTGOING_FEW 8 /* edits of one write; for more, a block is taken */
+#define OUTGOING_FEW 8 /* edits of one write; for more, a wide block is taken */
 
 struct outgoing_edit {
 	size_t offset;     /* in the caller's bytes */

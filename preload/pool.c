@@ -68,11 +68,22 @@ void pool_give(struct pool *pool, void *slot)
 							memory_order_relaxed));
 }
 
-static struct pool blocks;
+static struct pool blocks, wides;
 
 bool blocks_init(uint32_t most)
 {
-	return pool_init(&blocks, BLOCK_SIZE, most);
+	return pool_init(&blocks, BLOCK_SIZE, most) && pool_init(&wides, WIDE_SIZE, WIDES);
+}
+
+char *wide_take(void)
+{
+	return pool_take(&wides);
+}
+
+void wide_give(char *wide)
+{
+	if (wide)
+		pool_give(&wides, wide);
 }
 
 char *block_take(void)

@@ -38,5 +38,10 @@ static inline void *pool_slot(const struct pool *pool, uint32_t index)
 bool blocks_init(uint32_t most);
 char *block_take(void);
 void block_give(char *block);
+/* And a few wide ones, for the edits of a write that holds many requests. */
+#define WIDE_SIZE (64 * 1024)
+#define WIDES 64
+char *wide_take(void);
+void wide_give(char *wide);
 
 #endif

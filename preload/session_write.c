@@ -15,7 +15,6 @@ struct session_kept {
 	struct outgoing out;
 	struct iovec iov; /* what out.iov points to */
 	size_t done;      /* edited bytes that went */
-	size_t reported;  /* the host's bytes that it was told of */
 	size_t edits_end; /* edited bytes up to the end of the last edit */
 	char *bytes;      /* a block: what is being written now ... */
 	size_t at, len;   /* ... of which [at, len) has not gone */
@@ -87,7 +86,7 @@ static struct session_kept *plan(struct conn *session, const void *bytes, size_t
 	kept->iov = iov;
 	kept->out.frozen = false;
 	kept->bytes = block;
-	kept->done = kept->reported = kept->edits_end = kept->at = kept->len = kept->room = 0;
+	kept->done = kept->edits_end = kept->at = kept->len = kept->room = 0;
 	session->kept = kept;
 	if (conn_sending(&kept->out, session, &kept->iov, 1)) {
 		keep_texts(kept);
@@ -100,19 +99,19 @@ static struct session_kept *plan(struct conn *session, const void *bytes, size_t
 static struct bytes next_piece(struct session_kept *kept, const void *bytes)
 {
 	struct outgoing *out = &kept->out;
-	struct iovec pieces[32];
+	struct iovec pieces[256];
 
+	/* The host may have moved its bytes since the last try. */
+	kept->iov.iov_base = (void *)(uintptr_t)bytes;
+	out->iov = &kept->iov;
 	if (kept->at < kept->len)
 		return (struct bytes){kept->bytes + kept->at, kept->len - kept->at};
 	if (kept->done >= kept->edits_end) {
-		size_t from = outgoing_callers(out, kept->done) - kept->reported;
-		return (struct bytes){(const char *)bytes + from, out->length - kept->reported - from};
+		size_t from = outgoing_callers(out, kept->done);
+		return (struct bytes){(const char *)bytes + from, out->length - from};
 	}
-	/* The host may have moved its bytes since the last try. */
-	kept->iov.iov_base = (char *)(uintptr_t)bytes - kept->reported;
-	out->iov = &kept->iov;
 	kept->at = kept->len = 0;
-	int n = outgoing_iov(out, kept->done, pieces, 32);
+	int n = outgoing_iov(out, kept->done, pieces, 256);
 	for (int i = 0; i < n && kept->len < BLOCK_SIZE; i++) {
 		size_t take = pieces[i].iov_len;
 		if (take > BLOCK_SIZE - kept->len)
@@ -123,54 +122,42 @@ static struct bytes next_piece(struct session_kept *kept, const void *bytes)
 	return (struct bytes){kept->bytes, kept->len};
 }
 
-/* All of it went, or the rest is the host's own and will come as a write of its own. */
-static size_t settle(struct conn *session)
+/* Tells the connection. What of the edited bytes has not gone comes with the host's next write. */
+static ssize_t settle(struct conn *session)
 {
 	struct session_kept *kept = session->kept;
 	int error = 0;
-	size_t told = kept->reported;
 	ssize_t callers = conn_sent(&kept->out, (ssize_t)kept->done, &error);
 	give(session);
-	return callers > 0 ? (size_t)callers - told : 0;
+	return callers;
 }
 
+/* A host that was told of some of its bytes is free to write what it likes next: so after a success nothing
+ * may be held back in the library, and a partial write ends with the first call that took bytes of the
+ * host's. */
 static ssize_t write_kept(struct conn *session, const void *bytes, size_t count, bool partial,
 			  session_real_write real, void *arg)
 {
 	struct session_kept *kept = session->kept;
 	size_t total = outgoing_length(&kept->out);
 
-	if (count <
-	    kept->out.length - kept->reported) /* no repetition: the library will not have it either */
+	if (count < kept->out.length) /* no repetition: the library will not have it either */
 		return real(arg, bytes, count);
 	for (;;) {
 		int saved = hook_enter();
 		struct bytes piece = next_piece(kept, bytes);
+		bool own = kept->at < kept->len;
 		hook_leave(saved);
 		ssize_t sent = real(arg, piece.ptr, piece.len);
-		saved = hook_enter();
-		bool own = piece.ptr >= kept->bytes && piece.ptr < kept->bytes + BLOCK_SIZE;
-		if (sent > 0) {
-			kept->done += (size_t)sent;
-			kept->at += own ? (size_t)sent : 0;
-		}
-		size_t callers = outgoing_callers(&kept->out, kept->done);
-		bool all = kept->done >= total;
-		bool behind = kept->done >= kept->edits_end && kept->at >= kept->len;
-		if (all || (partial && behind && callers > kept->reported && (sent <= 0 || !own))) {
-			size_t went = settle(session);
-			session->plain_kept = sent <= 0; /* it holds a part of the host's bytes */
-			hook_leave(saved);
-			return (ssize_t)went;
-		}
-		if (sent <= 0 && partial && callers > kept->reported) {
-			sent = (ssize_t)(callers - kept->reported);
-			kept->reported = callers;
-			hook_leave(saved);
-			return sent;
-		}
-		hook_leave(saved);
 		if (sent <= 0)
+			return sent;
+		saved = hook_enter();
+		kept->done += (size_t)sent;
+		kept->at += own ? (size_t)sent : 0;
+		if (kept->done >= total || (partial && outgoing_callers(&kept->out, kept->done) > 0))
+			sent = settle(session);
+		hook_leave(saved);
+		if (session->kept != kept)
 			return sent;
 	}
 }
@@ -178,7 +165,7 @@ static ssize_t write_kept(struct conn *session, const void *bytes, size_t count,
 ssize_t session_write_on(struct conn *session, session_real_write real, void *arg)
 {
 	struct session_kept *kept = session->kept;
-	if (kept->at == kept->len) /* the host's own: it was told of what went before that */
+	if (kept->at == kept->len) /* the host's own */
 		return real(arg, NULL, 0);
 	ssize_t sent = real(arg, kept->bytes + kept->at, kept->len - kept->at);
 	if (sent <= 0)
@@ -186,12 +173,15 @@ ssize_t session_write_on(struct conn *session, session_real_write real, void *ar
 	int saved = hook_enter();
 	kept->done += (size_t)sent;
 	kept->at += (size_t)sent;
-	size_t callers = outgoing_callers(&kept->out, kept->done), told = kept->reported;
-	kept->reported = callers;
-	if (kept->done >= kept->edits_end && kept->at == kept->len)
+	ssize_t callers = (ssize_t)outgoing_callers(&kept->out, kept->done);
+	if (kept->done == outgoing_length(&kept->out)) {
+		session->early_len = EARLY_DONE; /* the host's bytes are not here to be looked at */
 		settle(session);
+	} else {
+		session_drop_write(session);
+	}
 	hook_leave(saved);
-	return (ssize_t)(callers - told);
+	return callers;
 }
 
 static void plain_abandoned(struct outgoing *out)
