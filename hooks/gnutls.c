@@ -31,7 +31,7 @@
 	CALL(gnutls_server_name_get)        \
 	CALL(gnutls_error_is_fatal)
 
-HOOK_LIBRARY(gnutls, SYMBOLS);
+HOOK_LATE_LIBRARY(gnutls, SYMBOLS);
 
 enum { INIT_SERVER = 1, INIT_DATAGRAM = 4 }; /* flags of gnutls_init() */
 enum { E_PREMATURE_TERMINATION = -110, E_CERTIFICATE_VERIFICATION_ERROR = -348 };

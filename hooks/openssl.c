@@ -25,7 +25,7 @@
 	WRAP(SSL_clear)        \
 	WRAP(SSL_free)
 
-HOOK_LIBRARY(openssl, SYMBOLS);
+HOOK_LATE_LIBRARY(openssl, SYMBOLS);
 
 enum { ERROR_SSL = 1, ERROR_SYSCALL = 5, ERROR_ZERO_RETURN = 6 }; /* of SSL_get_error() */
 enum { CTRL_MODE = 33, MODE_ENABLE_PARTIAL_WRITE = 1 };

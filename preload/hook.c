@@ -73,6 +73,8 @@ void *hook_resolve(void **slot, const char *name)
 
 void hook_resolve_library(const struct hook_library *library)
 {
+	if (library->late)
+		return;
 	for (size_t i = 0; i < library->count; i++)
 		if (!*library->symbols[i].real)
 			hook_resolve(library->symbols[i].real, library->symbols[i].name);

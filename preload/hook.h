@@ -41,6 +41,7 @@ struct hook_library {
 	const char *name;
 	const struct hook_symbol *symbols;
 	size_t count;
+	bool late; /* few programs have it: looked up at the first call, not at every start */
 };
 
 /* Expands to: struct of real pointers, `real`, and the table `hook_library_<name>`. */
@@ -49,16 +50,18 @@ struct hook_library {
 #define HOOK_ROW_CALL(symbol) {#symbol, (void **)&real.symbol, false},
 #define HOOK_DECLARE(symbol) extern __typeof__(symbol) symbol HOOK_EXPORT;
 #define HOOK_NOTHING(symbol)
-#define HOOK_LIBRARY(library, LIST)                                                                      \
+#define HOOK_LIBRARY(library, LIST) HOOK_LIBRARY_AT(library, LIST, false)
+#define HOOK_LATE_LIBRARY(library, LIST) HOOK_LIBRARY_AT(library, LIST, true)
+#define HOOK_LIBRARY_AT(library, LIST, is_late)                                                          \
 	LIST(HOOK_DECLARE, HOOK_NOTHING)                                                                 \
 	static struct {                                                                                  \
 		LIST(HOOK_POINTER, HOOK_POINTER)                                                         \
 	} real;                                                                                          \
 	static const struct hook_symbol hook_symbols_##library[] = {LIST(HOOK_ROW_WRAP, HOOK_ROW_CALL)}; \
 	const struct hook_library hook_library_##library;                                                \
-	const struct hook_library hook_library_##library = {#library, hook_symbols_##library,            \
-							    sizeof(hook_symbols_##library) /             \
-								    sizeof(struct hook_symbol)}
+	const struct hook_library hook_library_##library = {                                             \
+		#library, hook_symbols_##library,                                                        \
+		sizeof(hook_symbols_##library) / sizeof(struct hook_symbol), is_late}
 
 /* The real function; resolves on the spot when asked before the constructor. */
 #define REAL(symbol)                                                        \

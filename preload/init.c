@@ -167,7 +167,8 @@ static void fit_memory(void)
 	for (;;) {
 		size_t blocks = config.max_spans < 1024 ? config.max_spans : 1024;
 		size_t need = config.max_spans * sizeof(struct span) + blocks * BLOCK_SIZE +
-			      config.max_connections * sizeof(struct conn) + config.queue_bytes +
+			      WIDES(blocks) * WIDE_SIZE + config.max_connections * sizeof(struct conn) +
+			      config.queue_bytes +
 			      CONN_ARENAS(config.max_connections) * (size_t)PROTOCOL_ARENA_SIZE;
 		if (need <= limit.rlim_cur / 16 || config.max_spans <= 64)
 			return;

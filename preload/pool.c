@@ -72,7 +72,7 @@ static struct pool blocks, wides;
 
 bool blocks_init(uint32_t most)
 {
-	return pool_init(&blocks, BLOCK_SIZE, most) && pool_init(&wides, WIDE_SIZE, WIDES);
+	return pool_init(&blocks, BLOCK_SIZE, most) && pool_init(&wides, WIDE_SIZE, WIDES(most));
 }
 
 char *wide_take(void)

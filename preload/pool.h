@@ -40,7 +40,7 @@ char *block_take(void);
 void block_give(char *block);
 /* And a few wide ones, for the edits of a write that holds many requests. */
 #define WIDE_SIZE (64 * 1024)
-#define WIDES 64
+#define WIDES(blocks) ((blocks) / 32 + 1)
 char *wide_take(void);
 void wide_give(char *wide);
 

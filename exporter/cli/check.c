@@ -13,27 +13,29 @@
 #include "exporter/cli/run.h"
 #include "exporter/cli/text.h"
 
-/* Libraries worth a word. Only libc is followed by this version. */
+/* Libraries worth a word. */
 static const struct {
-	const char *prefix, *what;
+	const char *prefix;
+	char mark;
+	const char *what;
 } known[] = {
-	{"libssl.so", "TLS: what it sends is seen as opaque bytes; OpenSSL is not followed yet"},
-	{"libgnutls.so", "TLS: what it sends is seen as opaque bytes; GnuTLS is not followed yet"},
-	{"libmbedtls.so", "TLS: what it sends is seen as opaque bytes; mbed TLS is not followed yet"},
-	{"libwolfssl.so", "TLS: what it sends is seen as opaque bytes; wolfSSL is not followed yet"},
-	{"libssl3.so", "TLS: what it sends is seen as opaque bytes; NSS is not followed yet"},
-	{"libcurl", "HTTP/1 and HTTP/2 in the clear are seen; HTTPS not yet"},
-	{"libnghttp2.so", "HTTP/2: followed in the clear, from the first byte"},
-	{"libnghttp3.so", "HTTP/3: not yet"},
-	{"libgrpc", "gRPC: seen as HTTP/2, in the clear"},
-	{"libpq.so", "PostgreSQL: not yet"},
-	{"libmysqlclient.so", "MySQL: not yet"},
-	{"libmariadb.so", "MySQL: not yet"},
-	{"libsqlite3.so", "SQLite: not yet"},
-	{"libhiredis.so", "Redis: not yet"},
-	{"libmongoc", "MongoDB: not yet"},
-	{"librdkafka.so", "Kafka: not yet"},
-	{"liburing.so", "io_uring: what goes through it is not seen"},
+	{"libssl.so", '+', "TLS: HTTP inside it is seen (OpenSSL)"},
+	{"libgnutls.so", '+', "TLS: HTTP inside it is seen (GnuTLS)"},
+	{"libmbedtls.so", '-', "TLS: what it sends is seen as opaque bytes; mbed TLS is not followed yet"},
+	{"libwolfssl.so", '-', "TLS: what it sends is seen as opaque bytes; wolfSSL is not followed yet"},
+	{"libssl3.so", '-', "TLS: what it sends is seen as opaque bytes; NSS is not followed yet"},
+	{"libcurl", '+', "HTTP/1 and HTTP/2 are seen, inside TLS where its TLS library is"},
+	{"libnghttp2.so", '+', "HTTP/2 is seen"},
+	{"libnghttp3.so", '-', "HTTP/3: not yet"},
+	{"libgrpc", '?', "gRPC: seen as HTTP/2, in the clear; it has a TLS library of its own"},
+	{"libpq.so", '-', "PostgreSQL: not yet"},
+	{"libmysqlclient.so", '-', "MySQL: not yet"},
+	{"libmariadb.so", '-', "MySQL: not yet"},
+	{"libsqlite3.so", '-', "SQLite: not yet"},
+	{"libhiredis.so", '-', "Redis: not yet"},
+	{"libmongoc", '-', "MongoDB: not yet"},
+	{"librdkafka.so", '-', "Kafka: not yet"},
+	{"liburing.so", '-', "io_uring: what goes through it is not seen"},
 };
 
 /* "+": will be seen, "-": will not, "?": it depends. */
@@ -113,8 +115,7 @@ static void report_libraries(const struct check_facts *facts)
 		const char *name = facts->needed[i];
 		for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
 			if (!strncmp(name, known[k].prefix, strlen(known[k].prefix)))
-				line(strstr(known[k].what, "is seen;") ? '?' : '-', "%s: %s", name,
-				     known[k].what);
+				line(known[k].mark, "%s: %s", name, known[k].what);
 	}
 }
 

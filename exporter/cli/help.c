@@ -39,7 +39,7 @@ static const struct {
 	 "  --log LEVEL           the library's own log: none, error, warn, info, debug, trace\n"
 	 "  --log-file PATH       where that log goes; default standard error\n"
 	 "  --print-env           print the settings as shell commands instead of running PROGRAM\n"
-	 "  -q, --quiet           no summary at the end\n"
+	 "  --quiet, -q           no summary at the end\n"
 	 "\n"
 	 "Spans go out every 200 ms here (OTEL_BSP_SCHEDULE_DELAY sets another): what a signal ends\n"
 	 "loses what is queued.\n"},
