@@ -3,7 +3,7 @@ DEPS_BUILD := gcc make libc6-dev protobuf-c-compiler libprotobuf-c-dev libnghttp
 DEPS_DEMO := nginx-light curl libcurl4-openssl-dev python3 procps
 DEPS_TEST := libcmocka-dev jq socat redis-server apache2-bin apache2-utils php-cgi php-cli libpython3.11-testsuite strace wrk \
 	wget libwww-perl liblwp-protocol-https-perl ruby php-curl lighttpd lighttpd-mod-openssl nghttp2-client nghttp2-server gunicorn \
-	uwsgi-core uwsgi-plugin-python3 openssl valgrind binutils g++ clang libclang-rt-14-dev clang-format clang-tidy man-db
+	uwsgi-core uwsgi-plugin-python3 openssl libssl-dev libgnutls28-dev valgrind binutils g++ clang libclang-rt-14-dev clang-format clang-tidy man-db
 
 .PHONY: deps
 deps:

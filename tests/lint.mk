@@ -13,6 +13,7 @@ lint-fast: $(BUILD)/libtagalong.so $(LINT_OBJ)
 	@tests/lint/selfcall.sh $(LINT_OBJ)
 	@tests/lint/sizes.sh
 	@tests/lint/words.sh
+	@tests/lint/vendor.sh
 	@tests/lint/readme.sh
 
 lint: lint-fast tidy
