@@ -1,4 +1,5 @@
-"""shop PORT ORDERS_URL: the shop's pages, from Python's standard library alone."""
+"""shop PORT ORDERS_URL CERTIFICATE: the shop's pages over https, from Python's standard library alone."""
+import ssl
 import sys
 import urllib.error
 import urllib.request
@@ -30,4 +31,8 @@ class Shop(BaseHTTPRequestHandler):
         pass
 
 
-ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Shop).serve_forever()
+tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+tls.load_cert_chain(sys.argv[3])
+server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Shop)
+server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+server.serve_forever()
