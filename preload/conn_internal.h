@@ -95,6 +95,11 @@ void exchange_drop_after(struct conn *conn, uint32_t number); /* never begun on 
 /* What is reset while a write is under way ends only when that has gone: its edits stand in the span. */
 void exchange_spare_doomed(struct conn *conn);
 void exchange_end_doomed(struct conn *conn, uint64_t now);
+/* exchange_call.c: calls of procedures. */
+void exchange_call_begin(struct span *span, const struct protocol_facts *facts);
+void exchange_call_ended(struct span *span, const struct protocol_event *event, uint64_t now);
+bool exchange_call_lost(const struct conn *conn, struct span *span); /* false: no call, or nobody knows */
+void exchange_call_conclude(struct span *span);                      /* when its end is certain */
 void exchange_describe(struct exchange_sink *sink, struct span *span, enum protocol_moment moment);
 /* A request that never was: the connection could not be made. */
 void exchange_connect_failed(struct conn *conn, struct bytes error_type);

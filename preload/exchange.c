@@ -122,6 +122,8 @@ void exchange_finish(struct conn *conn, struct span *span, uint64_t now)
 {
 	exchange_remove(conn, span);
 	unpublish(span);
+	if (span->call)
+		exchange_call_conclude(span);
 	span_end(span, now);
 }
 
@@ -147,9 +149,9 @@ void exchange_abandon(struct conn *conn, struct bytes error, struct bytes reason
 			forget(conn, span);
 			continue;
 		}
-		if (error.len)
+		if (error.len && !exchange_call_lost(conn, span))
 			span_error(span, error);
-		else if (reason.len && span->recording)
+		else if (!error.len && reason.len && span->recording)
 			attrs_string(&span->attrs, BYTES("tagalong.incomplete"), reason);
 		exchange_finish(conn, span, now);
 	}
@@ -184,6 +186,8 @@ void exchange_describe(struct exchange_sink *sink, struct span *span, enum proto
 		span_error(span, facts.error_type);
 	if (facts.status)
 		span->status = facts.status;
+	if (facts.call)
+		exchange_call_begin(span, &facts);
 	span->described = true;
 	if (side == SIDE_CLIENT && moment == MOMENT_REQUEST) {
 		span->authority = facts.authority;
@@ -273,9 +277,11 @@ static void request_event(struct exchange_sink *sink, struct span *span, const s
 	}
 }
 
-static void response_done(struct exchange_sink *sink, struct span *span)
+static void response_done(struct exchange_sink *sink, struct span *span, const struct protocol_event *event)
 {
 	bool server = span->kind == SPAN_SERVER;
+	if (event->outcome)
+		exchange_call_ended(span, event, now_of(sink));
 	if (span->identified)
 		exchange_finish(sink->conn, span, now_of(sink));
 	else
@@ -305,7 +311,9 @@ static void finish_early(struct conn *conn, struct span *span, uint64_t now)
 
 static void reset(struct exchange_sink *sink, struct span *span, const struct protocol_event *event)
 {
-	if (span->kind == SPAN_SERVER || event->number != RESET_CANCELLED)
+	if (event->outcome)
+		exchange_call_ended(span, event, now_of(sink));
+	else if (span->kind == SPAN_SERVER || event->number != RESET_CANCELLED)
 		span_error(span, event->value);
 	if (sink->out || sink->replay)
 		span->doomed = DOOM_AHEAD;
@@ -319,8 +327,10 @@ static void reset(struct exchange_sink *sink, struct span *span, const struct pr
 void exchange_spare_doomed(struct conn *conn)
 {
 	for (struct span *span = exchange_first(conn); span && conn->doomed; span = span_at(span->next))
-		if (span->doomed == DOOM_AHEAD)
+		if (span->doomed == DOOM_AHEAD) {
 			span->doomed = DOOM_NONE;
+			span->outcome = NULL;
+		}
 }
 
 void exchange_end_doomed(struct conn *conn, uint64_t now)
@@ -348,7 +358,7 @@ static void response_event(struct exchange_sink *sink, struct span *span, const 
 		exchange_describe(sink, span, MOMENT_RESPONSE);
 		break;
 	case EVENT_RESPONSE_END:
-		response_done(sink, span);
+		response_done(sink, span, event);
 		break;
 	case EVENT_BODY:
 		if (event->number == conn_half_in(sink->conn))

@@ -25,6 +25,7 @@
 
 #include "preload/attrs.h"
 #include "preload/bytes.h"
+#include "preload/protocol_call.h"
 #include "preload/protocol_event.h"
 #include "preload/protocol_settings.h"
 
@@ -86,6 +87,10 @@ struct protocol_facts {
 	 * and where to (0: the same as asked before). */
 	uint64_t authority, target;
 	bool again;
+	/* MOMENT_REQUEST: it calls a procedure, this one, and waits so many ns for it (0: for ever). */
+	const struct protocol_call *call;
+	struct bytes operation;
+	uint64_t timeout;
 };
 
 enum protocol_moment { MOMENT_REQUEST, MOMENT_RESPONSE };

@@ -60,6 +60,8 @@ enum protocol_opaque {
 	OPAQUE_LOST,         /* bytes went by that we did not see */
 };
 
+struct protocol_outcome;
+
 struct protocol_event {
 	enum protocol_event_type type;
 	uint32_t exchange;
@@ -69,8 +71,11 @@ struct protocol_event {
 	struct bytes name;  /* FIELD: its name as it stood there; borrowed likewise */
 	uint64_t *mark; /* a word that a multiplexed protocol keeps with the exchange for who is told, 0 at
 			 * first; valid during the callback. NULL: none */
-	bool whole;     /* FIELD: the value stands in this feed from `offset` to offset + value.len;
-			 * false: it began in an earlier feed, and `offset` means nothing */
+	/* RESPONSE_END and RESET of a call: how it ended, and how if the time for it is up (NULL: likewise).
+	 */
+	const struct protocol_outcome *outcome, *late;
+	bool whole; /* FIELD: the value stands in this feed from `offset` to offset + value.len;
+		     * false: it began in an earlier feed, and `offset` means nothing */
 };
 
 #endif

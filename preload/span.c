@@ -283,7 +283,7 @@ static size_t encode_rest(const struct span *span, uint64_t end, uint8_t *out)
 
 static void export_span(struct span *span, uint64_t end)
 {
-	uint8_t head[64], state_head[4], tail[128];
+	uint8_t head[64], state_head[4], tail[SPAN_NAME + 64];
 
 	if (span->error_len)
 		attrs_string(&span->attrs, BYTES("error.type"), (struct bytes){span->error, span->error_len});

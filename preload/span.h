@@ -22,6 +22,10 @@ enum span_doom { DOOM_NONE, DOOM_AHEAD, DOOM_CERTAIN }; /* ahead: if that write 
 
 #define SPAN_TEXT 640
 #define SPAN_ATTRS 1072
+#define SPAN_NAME 128
+
+struct protocol_call;
+struct protocol_outcome;
 
 struct span {
 	/* Read by other threads (span_look), written before `generation` is published. */
@@ -48,7 +52,11 @@ struct span {
 	uint64_t start;             /* monotonic ns */
 	uint64_t authority, target; /* CLIENT: hashes of where it went and for what */
 	uint32_t resend;
-	char name[48];
+	/* It calls a procedure: which, in this span's room; by when; how that ended. */
+	const struct protocol_call *call;
+	const struct protocol_outcome *outcome;
+	struct bytes operation;
+	uint64_t deadline; /* monotonic ns, 0: none */
 	char error[32];
 	const char *inject;               /* CLIENT: header lines to put in, in this span's room */
 	uint32_t inject_len, inject_sent; /* and how much of them has gone */
@@ -64,6 +72,7 @@ struct span {
 	struct attrs attrs;
 	_Alignas(8) char text[SPAN_TEXT];
 	uint8_t attrs_buf[SPAN_ATTRS];
+	char name[SPAN_NAME];
 };
 
 bool span_init(uint32_t max_spans);

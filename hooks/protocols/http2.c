@@ -47,6 +47,12 @@ void http2_malformed(struct http2_run *run)
 	http2_opaque(run, half[0].started || half[1].started ? OPAQUE_MALFORMED : OPAQUE_NOT_MINE);
 }
 
+static const struct protocol_outcome *outcome(const struct http2_stream *stream)
+{
+	bool given = stream->grpc_status != GRPC_NONE;
+	return grpc_outcome(given ? stream->grpc_status : grpc_of_http(stream->status));
+}
+
 void http2_stream_ends(struct http2_run *run, uint32_t id)
 {
 	const struct http2_stream *stream = http2_stream_find(run->state->heap, id);
@@ -58,7 +64,13 @@ void http2_stream_ends(struct http2_run *run, uint32_t id)
 	} else if (!stream->headed) {
 		http2_malformed(run);
 	} else {
-		http2_tell(run, EVENT_RESPONSE_END, id, 0);
+		struct protocol_event event = {
+			.type = EVENT_RESPONSE_END,
+			.exchange = id,
+			.offset = run->at,
+			.outcome = stream->call ? outcome(stream) : NULL,
+		};
+		http2_tell_event(run, &event);
 		http2_stream_close(run->state->heap, id);
 	}
 }
@@ -102,8 +114,8 @@ static bool headers_begin(struct http2_run *run)
 		if (idle(run, id))
 			return false;
 		const struct http2_stream *stream = http2_stream_find(run->state->heap, id);
-		if (stream && !stream->headed)
-			kind = BLOCK_RESPONSE;
+		if (stream)
+			kind = stream->headed ? BLOCK_TRAILERS : BLOCK_RESPONSE;
 	} else if (id > half->last) {
 		if (id % 2 == 0)
 			return false;
@@ -453,6 +465,13 @@ static void http2_end(void *opaque, enum protocol_half which, struct protocol_si
 	(void)sink;
 }
 
+static void describe_call(const struct http2_run *run, enum protocol_side side,
+			  const struct protocol_endpoint *endpoint, struct protocol_facts *facts)
+{
+	grpc_describe_request(&run->message, side, endpoint, facts);
+	facts->timeout = grpc_timeout(bytes_trim(run->timeout));
+}
+
 static void http2_describe(const void *opaque, enum protocol_side side, enum protocol_moment moment,
 			   const struct protocol_endpoint *endpoint, struct protocol_facts *facts)
 {
@@ -460,7 +479,11 @@ static void http2_describe(const void *opaque, enum protocol_side side, enum pro
 
 	if (!state->run)
 		return;
-	if (moment == MOMENT_REQUEST)
+	if (state->run->call && moment == MOMENT_REQUEST)
+		describe_call(state->run, side, endpoint, facts);
+	else if (state->run->call)
+		grpc_describe_response(&state->run->message, side, facts);
+	else if (moment == MOMENT_REQUEST)
 		http_describe_request(&state->run->message, side, endpoint, facts);
 	else
 		http_describe_response(&state->run->message, side, facts);

@@ -4,6 +4,7 @@
  * http2_control.c SETTINGS, RST_STREAM, GOAWAY: frames that change what other frames mean
  * http2_head.c    header blocks: collected, inflated once, told
  * http2_record.c  what a header block said
+ * grpc.c          what a request and its trailers mean where they are a call
  * http2_memory.c  the arena: allocator, streams
  * http2_edit.c    fields put into a header block that is on its way out
  *
@@ -29,8 +30,8 @@
 #ifndef TAGALONG_HTTP2_H
 #define TAGALONG_HTTP2_H
 
+#include "hooks/protocols/grpc.h"
 #include "hooks/protocols/http2_heap.h"
-#include "hooks/protocols/http_describe.h"
 
 #define HTTP2_BLOCK_MAX (64 * 1024) /* compressed bytes of one header block */
 #define HTTP2_LIST_MAX (256 * 1024) /* and inflated, as SETTINGS_MAX_HEADER_LIST_SIZE counts */
@@ -65,7 +66,8 @@ enum http2_phase {
 	PHASE_PADDING,
 };
 
-enum http2_kind { BLOCK_OTHER, BLOCK_REQUEST, BLOCK_RESPONSE }; /* other: trailers, pushed, closed streams */
+/* Other: pushed, closed streams, the trailers of requests. */
+enum http2_kind { BLOCK_OTHER, BLOCK_REQUEST, BLOCK_RESPONSE, BLOCK_TRAILERS };
 
 #define SETTING_TABLE 1
 #define SETTING_FRAME_MAX 5
@@ -112,6 +114,8 @@ struct http2_run {
 	bool requests;
 	struct bytes direct; /* a block that stands whole in this feed */
 	uint32_t list;       /* of the head that is being told */
+	bool call;           /* so is it a call, of this type and for so long? */
+	struct bytes content_type, timeout;
 	struct http_message message;
 };
 

@@ -95,6 +95,8 @@ void http2_settings_end(struct http2_run *run)
 		announced(run);
 }
 
+enum { ERROR_NONE = 0, ERROR_REFUSED = 7, ERROR_CANCEL = 8 };
+
 static struct bytes error_name(uint32_t code)
 {
 	static const struct bytes names[] = {
@@ -107,29 +109,35 @@ static struct bytes error_name(uint32_t code)
 	return names[code < sizeof(names) / sizeof(names[0]) ? code : 0];
 }
 
-static void ends_early(struct http2_run *run, uint32_t stream, enum protocol_reset how, struct bytes error)
+/* `code`: of RST_STREAM, as a call's caller understands it. */
+static void ends_early(struct http2_run *run, const struct http2_stream *stream, enum protocol_reset how,
+		       struct bytes error, uint32_t code)
 {
 	struct protocol_event event = {
 		.type = EVENT_RESET,
-		.exchange = stream,
+		.exchange = stream->id,
 		.number = how,
 		.offset = run->at,
 		.value = error,
 	};
+	if (stream->call) {
+		event.outcome = grpc_outcome(grpc_of_reset(code));
+		event.late = code == ERROR_CANCEL ? grpc_outcome(GRPC_DEADLINE_EXCEEDED) : NULL;
+	}
 	http2_tell_event(run, &event);
 }
 
 void http2_reset(struct http2_run *run)
 {
-	enum { NO_ERROR = 0, CANCEL = 8 };
 	struct http2_heap *heap = run->state->heap;
 	uint32_t id = run->half->stream, code = run->half->number;
-	bool cancelled = run->requests && (code == NO_ERROR || code == CANCEL);
+	bool cancelled = run->requests && (code == ERROR_NONE || code == ERROR_CANCEL);
 	struct http2_stream *stream = http2_stream_find(heap, id);
 
 	if (!stream)
 		return;
-	ends_early(run, id, cancelled ? RESET_CANCELLED : RESET_FAILED, error_name(code));
+	ends_early(run, stream, cancelled ? RESET_CANCELLED : RESET_FAILED, error_name(code),
+		   cancelled ? ERROR_CANCEL : code);
 	if (!run->requests) {
 		http2_stream_close(heap, id);
 	} else if (!stream->gone) {
@@ -151,7 +159,7 @@ void http2_goaway(struct http2_run *run)
 			i++;
 			continue;
 		}
-		ends_early(run, id, RESET_FAILED, BYTES("goaway"));
+		ends_early(run, &heap->stream[i], RESET_FAILED, BYTES("goaway"), ERROR_REFUSED);
 		http2_stream_close(heap, id); /* another may move here */
 	}
 }

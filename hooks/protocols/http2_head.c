@@ -145,6 +145,10 @@ static void tell_request(struct http2_run *run, const struct http2_record *recor
 
 	http2_record_read(run, record, stream);
 	run->list = record->list;
+	run->call = grpc_is_call(run->content_type, run->message.target);
+	struct http2_stream *open = http2_stream_find(run->state->heap, stream);
+	if (open)
+		open->call = run->call;
 	http2_tell_event(run, &event);
 	http2_tell(run, EVENT_REQUEST_HEAD, stream, 0);
 }
@@ -160,11 +164,22 @@ static void tell_response(struct http2_run *run, const struct http2_record *reco
 		return;
 	}
 	struct http2_stream *open = http2_stream_find(run->state->heap, stream);
-	if (open)
+	run->call = open && open->call;
+	if (open) {
 		open->headed = true;
+		open->status = record->status;
+		open->grpc_status = run->half->ends ? record->grpc_status : GRPC_NONE;
+	}
 	http2_tell(run, EVENT_RESPONSE_BEGIN, stream, 0);
 	http2_record_read(run, record, stream);
 	http2_tell(run, EVENT_RESPONSE_HEAD, stream, record->status);
+}
+
+static void tell_trailers(struct http2_run *run, const struct http2_record *record, uint32_t stream)
+{
+	struct http2_stream *open = http2_stream_find(run->state->heap, stream);
+	if (open)
+		open->grpc_status = record->grpc_status;
 }
 
 void http2_block_end(struct http2_run *run)
@@ -182,6 +197,8 @@ void http2_block_end(struct http2_run *run)
 		tell_request(run, record, stream);
 	else if (half->kind == BLOCK_RESPONSE)
 		tell_response(run, record, stream);
+	else if (half->kind == BLOCK_TRAILERS)
+		tell_trailers(run, record, stream);
 	if (half->ends && !run->state->opaque)
 		http2_stream_ends(run, stream);
 }

@@ -27,6 +27,7 @@ struct http2_record {
 	uint32_t list;
 	uint16_t status;
 	uint16_t items, cut;
+	uint8_t grpc_status;
 };
 
 struct http2_codec { /* of one half */
@@ -45,6 +46,9 @@ struct http2_stream {
 	uint32_t id;   /* 0: free */
 	bool headed;   /* the final response's head was told */
 	bool gone;     /* the client reset it: closed at the next bytes of the server's */
+	bool call;     /* gRPC */
+	uint8_t grpc_status;
+	uint16_t status;
 };
 
 #define HTTP2_SIZES 26 /* 32, 48, 64, 96 ... bytes */

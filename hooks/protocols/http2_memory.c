@@ -152,7 +152,7 @@ struct http2_stream *http2_stream_open(struct http2_heap *heap, uint32_t id)
 	if (heap->streams == HTTP2_STREAMS)
 		return NULL;
 	heap->streams++;
-	*stream = (struct http2_stream){.id = id};
+	*stream = (struct http2_stream){.id = id, .grpc_status = GRPC_NONE};
 	return stream;
 }
 

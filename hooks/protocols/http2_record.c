@@ -15,6 +15,9 @@ enum field {
 	FIELD_FORWARDED_HOST,
 	FIELD_FORWARDED_FOR,
 	FIELD_LOCATION,
+	FIELD_CONTENT_TYPE,
+	FIELD_GRPC_TIMEOUT,
+	FIELD_GRPC_STATUS,
 };
 
 /* Followed by the name (if a carrier or captured) and the value. */
@@ -40,7 +43,7 @@ struct http2_record *http2_record_new(struct http2_codec *codec, uint32_t number
 	if (HTTP2_RECORDS - codec->used < HTTP2_RECORD_ROOM)
 		codec->used = 0;
 	struct http2_record *record = (struct http2_record *)(void *)(codec->records + codec->used);
-	*record = (struct http2_record){.number = number, .size = sizeof(*record)};
+	*record = (struct http2_record){.number = number, .size = sizeof(*record), .grpc_status = GRPC_NONE};
 	return record;
 }
 
@@ -97,6 +100,8 @@ static enum field request_field(struct bytes name)
 		{{"x-forwarded-proto", 17}, FIELD_FORWARDED_PROTO},
 		{{"x-forwarded-host", 16}, FIELD_FORWARDED_HOST},
 		{{"x-forwarded-for", 15}, FIELD_FORWARDED_FOR},
+		{{"content-type", 12}, FIELD_CONTENT_TYPE},
+		{{"grpc-timeout", 12}, FIELD_GRPC_TIMEOUT},
 	};
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (bytes_equal(known[i].name, name))
@@ -108,6 +113,8 @@ static enum field response_field(struct bytes name)
 {
 	if (bytes_equal(name, BYTES(":status")))
 		return FIELD_STATUS;
+	if (bytes_equal(name, BYTES("grpc-status")))
+		return FIELD_GRPC_STATUS;
 	return bytes_equal(name, BYTES("location")) ? FIELD_LOCATION : FIELD_NONE;
 }
 
@@ -151,6 +158,10 @@ void http2_record_keep(struct http2_record *record, bool requests, struct bytes 
 		read_status(record, value);
 		return;
 	}
+	if (item.field == FIELD_GRPC_STATUS) {
+		record->grpc_status = grpc_read_status(bytes_trim(value));
+		item.field = FIELD_NONE;
+	}
 	if (wanted && requests && item.field == FIELD_NONE)
 		item.carrier = (uint16_t)protocol_settings.carrier(name);
 	if (item.field == FIELD_NONE && !item.captured && !item.carrier)
@@ -185,8 +196,10 @@ void http2_record_keep(struct http2_record *record, bool requests, struct bytes 
 /* --- told ------------------------------------------------------------------------------------------------
  */
 
-static struct bytes *slot(struct http_message *message, enum field field)
+static struct bytes *slot(struct http2_run *run, enum field field)
 {
+	struct http_message *message = &run->message;
+
 	switch (field) {
 	case FIELD_METHOD:
 		return &message->method;
@@ -209,6 +222,10 @@ static struct bytes *slot(struct http_message *message, enum field field)
 		return &message->forwarded_for;
 	case FIELD_LOCATION:
 		return &message->location;
+	case FIELD_CONTENT_TYPE:
+		return &run->content_type;
+	case FIELD_GRPC_TIMEOUT:
+		return &run->timeout;
 	default:
 		return NULL;
 	}
@@ -232,7 +249,7 @@ static void read_item(struct http2_run *run, const struct item *item, const char
 {
 	struct http_message *message = &run->message;
 	struct bytes name = {text, item->name_len}, value = {text + item->name_len, item->value_len};
-	struct bytes *to = slot(message, item->field);
+	struct bytes *to = slot(run, item->field);
 
 	/* Pseudo fields come first, so that :authority, where it is there, wins over Host. */
 	if (to && !to->ptr)
@@ -251,6 +268,7 @@ void http2_record_read(struct http2_run *run, const struct http2_record *record,
 	const char *at = (const char *)(record + 1);
 
 	http_message_init(message);
+	run->content_type = run->timeout = BYTES_NONE;
 	message->version = BYTES("2");
 	message->cut = record->cut;
 	message->status = record->status;

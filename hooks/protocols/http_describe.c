@@ -240,8 +240,8 @@ static uint64_t hash_target(struct bytes path)
 static const struct bytes key_request_header = {"http.request.header.", 20};
 static const struct bytes key_response_header = {"http.response.header.", 21};
 
-static void describe_captures(const struct http_message *message, const struct bytes *list,
-			      struct bytes prefix, struct attrs *attrs)
+void http_describe_captures(const struct http_message *message, const struct bytes *list, struct bytes prefix,
+			    struct attrs *attrs)
 {
 	char key[128];
 	struct bytes values[HTTP_CAPTURES];
@@ -286,7 +286,7 @@ static struct bytes without_zone(struct bytes address)
 	return bytes_until(address, bytes_find(address, '%'));
 }
 
-static void describe_peer(const struct protocol_endpoint *endpoint, struct attrs *attrs)
+void http_describe_peer(const struct protocol_endpoint *endpoint, struct attrs *attrs)
 {
 	if (endpoint->is_unix || endpoint->peer_address.len == 0)
 		return;
@@ -371,7 +371,7 @@ static void describe_server(const struct http_message *message, const struct pro
 	else if (endpoint->is_unix && endpoint->local_address.len)
 		attrs_string(attrs, BYTES("server.address"), endpoint->local_address);
 	describe_client_address(message, endpoint, attrs);
-	describe_peer(endpoint, attrs);
+	http_describe_peer(endpoint, attrs);
 	attrs_string(attrs, BYTES("network.protocol.version"), message->version);
 	if (message->user_agent.len)
 		attrs_string(attrs, BYTES("user_agent.original"), message->user_agent);
@@ -452,7 +452,7 @@ static void describe_client(const struct http_message *message, const struct pro
 	else
 		describe_server_address(attrs, host, port, scheme);
 	describe_url(&place, scheme, written, suffix, user, attrs);
-	describe_peer(endpoint, attrs);
+	http_describe_peer(endpoint, attrs);
 	attrs_string(attrs, BYTES("network.protocol.version"), message->version);
 	facts->authority = hash_authority(host, port ? port : tls ? 443 : 80);
 	facts->target = hash_target(place.path);
@@ -466,7 +466,8 @@ void http_describe_request(const struct http_message *message, enum protocol_sid
 		describe_server(message, endpoint, facts->attrs);
 	else
 		describe_client(message, endpoint, facts);
-	describe_captures(message, protocol_settings.capture_request[side], key_request_header, facts->attrs);
+	http_describe_captures(message, protocol_settings.capture_request[side], key_request_header,
+			       facts->attrs);
 }
 
 /* --- response --------------------------------------------------------------------------------------------
@@ -507,8 +508,8 @@ void http_describe_response(const struct http_message *message, enum protocol_si
 {
 	facts->status = message->status;
 	attrs_int(facts->attrs, BYTES("http.response.status_code"), message->status);
-	describe_captures(message, protocol_settings.capture_response[side], key_response_header,
-			  facts->attrs);
+	http_describe_captures(message, protocol_settings.capture_response[side], key_response_header,
+			       facts->attrs);
 	if (message->status >= (side == SIDE_SERVER ? 500 : 400)) {
 		facts->failed = true;
 		facts->error_type = (struct bytes){message->status_text, 3};

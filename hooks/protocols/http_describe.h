@@ -46,4 +46,9 @@ void http_describe_request(const struct http_message *message, enum protocol_sid
 void http_describe_response(const struct http_message *message, enum protocol_side side,
 			    struct protocol_facts *facts);
 
+/* Parts of it, for what travels in HTTP and says more. */
+void http_describe_captures(const struct http_message *message, const struct bytes *list, struct bytes prefix,
+			    struct attrs *attrs);
+void http_describe_peer(const struct protocol_endpoint *endpoint, struct attrs *attrs);
+
 #endif

@@ -83,6 +83,9 @@ static inline void replay_describe(struct replay *replay, enum protocol_side sid
 		facts.name.len ? facts.name.ptr : "");
 	if (facts.failed)
 		fprintf(replay->out, " failed=%.*s", (int)facts.error_type.len, facts.error_type.ptr);
+	if (facts.call)
+		fprintf(replay->out, " calls=%.*s for=%llu", (int)facts.operation.len, facts.operation.ptr,
+			(unsigned long long)facts.timeout);
 	fputc('\n', replay->out);
 	attrs_text(&attrs, "    ", replay->out);
 }
@@ -135,6 +138,9 @@ static inline void replay_event(struct protocol_sink *sink, const struct protoco
 		fprintf(replay->out, " %u", event->number);
 	else if (event->type == EVENT_INSERT || event->type == EVENT_REQUEST_END || event->type == EVENT_RESPONSE_END)
 		fprintf(replay->out, " @%llu", at);
+	if (event->outcome)
+		fprintf(replay->out, " %s%s%s", event->outcome->value.ptr, event->late ? " late=" : "",
+			event->late ? event->late->value.ptr : "");
 	fputc('\n', replay->out);
 	if (event->type == EVENT_INSERT && event->offset >= replay->piece.len)
 		abort();

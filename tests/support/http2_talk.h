@@ -18,6 +18,8 @@ struct talk {
 	bool trailers;  /* and sends trailers last */
 	bool push;
 	bool mute; /* the server answers nothing */
+	const char *grpc; /* the server answers a call: grpc-status in the trailers, "" none there; NULL: HTTP */
+	bool only;        /* and nothing but trailers */
 	size_t body;
 	FILE *seen; /* the fields that the server read */
 	char *seen_text;
@@ -47,9 +49,10 @@ static inline ssize_t talk_read(nghttp2_session *session, int32_t stream, uint8_
 	memset(buf, 'd', talk->body < len ? talk->body : len);
 	*flags |= NGHTTP2_DATA_FLAG_EOF;
 	if (talk->trailers && session == talk->server) {
-		nghttp2_nv nv[] = {TALK_NV("grpc-status", "0"), TALK_NV("traceparent", "not-in-a-trailer")};
+		nghttp2_nv nv[] = {TALK_NV("traceparent", "not-in-a-trailer"),
+				   TALK_NV("grpc-status", talk->grpc ? talk->grpc : "0")};
 		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-		nghttp2_submit_trailer(session, stream, nv, 2);
+		nghttp2_submit_trailer(session, stream, nv, talk->grpc && !*talk->grpc ? 1 : 2);
 	}
 	return (ssize_t)(talk->body < len ? talk->body : len);
 }
@@ -62,6 +65,12 @@ static inline void talk_respond(struct talk *talk, int32_t stream)
 	nghttp2_nv pushed[] = {TALK_NV(":method", "GET"), TALK_NV(":scheme", "http"), TALK_NV(":path", "/pushed"),
 			       TALK_NV(":authority", "a.example")};
 	nghttp2_data_provider body = {.read_callback = talk_read};
+	if (talk->grpc) {
+		nghttp2_nv call[] = {TALK_NV(":status", "200"), TALK_NV("content-type", "application/grpc"),
+				     TALK_NV("grpc-status", talk->grpc)};
+		nghttp2_submit_response(talk->server, stream, call, talk->only ? 3 : 2, talk->only ? NULL : &body);
+		return;
+	}
 	if (talk->early)
 		nghttp2_submit_headers(talk->server, 0, stream, NULL, early, 2, NULL);
 	if (talk->push) {

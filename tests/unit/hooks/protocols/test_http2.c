@@ -234,6 +234,110 @@ static void test_feed_tells_resets(void **unused)
 	talk_close(&talk);
 }
 
+static const char *const called[] = {"content-type", "application/grpc+proto", "te",         "trailers", "grpc-timeout",
+				     "150m",         "x-captured",             "yes",        NULL};
+
+static void test_feed_tells_calls_and_how_they_end(void **unused)
+{
+	(void)unused;
+	static const struct {
+		const char *status, *told;
+		bool only;
+	} ends[] = {{"0", " OK\n", false},       {"5", " NOT_FOUND\n", false}, {"12", " UNIMPLEMENTED\n", true},
+		    {"", " UNKNOWN\n", false},   {"17", " UNKNOWN\n", true},   {"007", " UNKNOWN\n", false},
+		    {"16", " UNAUTHENTICATED\n", true}};
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct talk talk;
+		talk_open(&talk);
+		talk.grpc = ends[i].status;
+		talk.only = ends[i].only;
+		talk.trailers = true;
+		talk.body = 20;
+		talk_request(&talk, "/demo.v1.Stock/Take", called);
+		talk_pump(&talk);
+		char *log = told_alike(&talk);
+		expect(log, "server name=demo.v1.Stock/Take calls=demo.v1.Stock/Take for=150000000\n");
+		expect(log, "rpc.system.name=\"grpc\"");
+		expect(log, "server.address=\"a.example\"");
+		expect(log, "server.port=8080");
+		expect(log, "rpc.request.metadata.x-captured=[\"yes\"]");
+		expect(log, "rpc.response.metadata.content-type=[\"application/grpc\"]");
+		expect(log, ends[i].told);
+		expect_not(log, "http.");
+		expect_not(log, "not-in-a-trailer");
+		free(log);
+		talk_close(&talk);
+	}
+}
+
+static void test_feed_tells_calls_that_end_without_a_status(void **unused)
+{
+	(void)unused;
+	struct talk talk;
+	talk_open(&talk);
+	talk.mute = true;
+	int32_t first = talk_request(&talk, "/a.B/Cancelled", called), second = talk_request(&talk, "/a.B/Refused", called);
+	int32_t third = talk_request(&talk, "/a.B/Calm", called);
+	talk_pump(&talk);
+	talk_request(&talk, "/a.B/TooLate", called);
+	nghttp2_submit_rst_stream(talk.client, 0, first, NGHTTP2_CANCEL);
+	nghttp2_submit_rst_stream(talk.server, 0, second, NGHTTP2_REFUSED_STREAM);
+	nghttp2_submit_rst_stream(talk.server, 0, third, NGHTTP2_ENHANCE_YOUR_CALM);
+	talk_pump(&talk);
+	nghttp2_submit_goaway(talk.server, 0, 5, NGHTTP2_NO_ERROR, (const uint8_t *)"why", 3);
+	talk_pump(&talk);
+	char *log = told_alike(&talk);
+	expect(log, "RESET 1 cancelled cancel CANCELLED late=DEADLINE_EXCEEDED\n");
+	expect(log, "RESET 3 failed refused_stream UNAVAILABLE\n");
+	expect(log, "RESET 5 failed enhance_your_calm RESOURCE_EXHAUSTED\n");
+	expect(log, "RESET 7 failed goaway UNAVAILABLE\n");
+	free(log);
+	talk_close(&talk);
+}
+
+/* Answered in HTTP by something on the way: the client makes of it what gRPC says. */
+static void test_feed_tells_calls_that_http_answers(void **unused)
+{
+	(void)unused;
+	struct talk talk;
+	talk_open(&talk);
+	talk_request(&talk, "/a.B/C", called); /* 200 and text */
+	talk_request(&talk, "/a.B/D", called); /* 404 */
+	talk_pump(&talk);
+	char *log = told_alike(&talk);
+	expect(log, "RESPONSE_HEAD 1 200\n  server name=\n");
+	expect(log, " UNKNOWN\n");
+	expect(log, " UNIMPLEMENTED\n");
+	expect_not(log, "failed=404");
+	free(log);
+	talk_close(&talk);
+}
+
+static void test_feed_leaves_http_what_only_looks_like_a_call(void **unused)
+{
+	(void)unused;
+	static const struct {
+		const char *type, *path;
+	} http[] = {{"application/grpc-web+proto", "/a.B/C"}, {"application/grpc-web", "/a.B/C"}, {"application/grpcish", "/a.B/C"},
+		    {"application/connect+proto", "/a.B/C"},  {"application/grpc", "/no-method"}, {"application/grpc", "/a.B/"},
+		    {"text/application/grpc", "/a.B/C"},      {"application/grp", "/a.B/C"}};
+	for (size_t i = 0; i < sizeof(http) / sizeof(http[0]); i++) {
+		struct talk talk;
+		const char *const more[] = {"content-type", http[i].type, NULL};
+		talk_open(&talk);
+		talk.trailers = true;
+		talk_request(&talk, http[i].path, more);
+		talk_pump(&talk);
+		char *log = play(&talk, CUT_NONE, SIZE_MAX, 0);
+		expect(log, "http.request.method=");
+		expect(log, "http.response.status_code=200");
+		expect_not(log, "rpc.");
+		expect_not(log, " OK\n");
+		free(log);
+		talk_close(&talk);
+	}
+}
+
 static void test_feed_follows_many_streams(void **unused)
 {
 	(void)unused;
@@ -644,6 +748,10 @@ int main(void)
 		cmocka_unit_test(test_feed_follows_table_sizes),
 		cmocka_unit_test(test_feed_joins_continuations),
 		cmocka_unit_test(test_feed_tells_resets),
+		cmocka_unit_test(test_feed_tells_calls_and_how_they_end),
+		cmocka_unit_test(test_feed_tells_calls_that_end_without_a_status),
+		cmocka_unit_test(test_feed_tells_calls_that_http_answers),
+		cmocka_unit_test(test_feed_leaves_http_what_only_looks_like_a_call),
 		cmocka_unit_test(test_feed_follows_many_streams),
 		cmocka_unit_test(test_feed_refuses_what_is_not_http2),
 		cmocka_unit_test(test_feed_refuses_broken_frames),
