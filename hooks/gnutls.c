@@ -34,7 +34,7 @@
 HOOK_LATE_LIBRARY(gnutls, SYMBOLS);
 
 enum { INIT_SERVER = 1, INIT_DATAGRAM = 4 }; /* flags of gnutls_init() */
-enum { E_PREMATURE_TERMINATION = -110, E_CERTIFICATE_VERIFICATION_ERROR = -348 };
+enum { E_PUSH = -53, E_PULL = -54, E_PREMATURE_TERMINATION = -110, E_CERTIFICATE_VERIFICATION_ERROR = -348 };
 
 static _Atomic bool sends_by_send2; /* gnutls_record_send() comes by us as gnutls_record_send2() */
 
@@ -139,15 +139,16 @@ int gnutls_handshake(gnutls_session_t handle)
 	int done = REAL(gnutls_handshake)(handle);
 	if (!session || session->established || (done < 0 && !REAL(gnutls_error_is_fatal)(done)))
 		return done;
-	int saved = hook_enter();
+	int error = errno, saved = hook_enter();
 	find_carrier(handle, session);
 	find_name(handle, session);
 	if (done == 0)
 		session->established = true;
 	else
-		session_failed(session, done == E_CERTIFICATE_VERIFICATION_ERROR
-						? BYTES("server_certificate_invalid")
-						: BYTES("tls_handshake_failed"));
+		session_failed(session,
+			       done == E_CERTIFICATE_VERIFICATION_ERROR ? BYTES("server_certificate_invalid")
+									: BYTES("tls_handshake_failed"),
+			       done == E_PULL || done == E_PUSH ? error : 0);
 	hook_leave(saved);
 	return done;
 }

@@ -265,9 +265,10 @@ static void handshake_done(const struct openssl *lib, const SSL *ssl, struct con
 		int saved = hook_enter();
 		find_carrier(lib, ssl, session);
 		session_server_name(session, lib->SSL_get_servername(ssl, 0));
-		session_failed(session, lib->SSL_get_verify_result(ssl) != 0
-						? BYTES("server_certificate_invalid")
-						: BYTES("tls_handshake_failed"));
+		session_failed(session,
+			       lib->SSL_get_verify_result(ssl) != 0 ? BYTES("server_certificate_invalid")
+								    : BYTES("tls_handshake_failed"),
+			       why == ERROR_SYSCALL ? error : 0);
 		hook_leave(saved);
 	}
 	errno = error;

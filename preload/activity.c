@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "preload/counters.h"
+#include "preload/session.h"
 
 struct context process_context;
 _Atomic bool process_served;
@@ -143,6 +144,11 @@ bool activity_owns_fd(int fd)
 	if (!conn)
 		return false;
 	bool serves = conn_serves(conn, thread.current);
+	struct conn *session = serves ? NULL : session_above(conn);
+	if (session) {
+		serves = conn_serves(session, thread.current);
+		conn_put(session);
+	}
 	conn_put(conn);
 	return serves;
 }

@@ -210,8 +210,10 @@ void session_server_name(struct conn *session, const char *name)
  * ----------------------------------------------------------------------------------------------------------
  */
 
-void session_failed(struct conn *session, struct bytes error_type)
+void session_failed(struct conn *session, struct bytes error_type, int error)
 {
+	if (exchange_error_name(error).len)
+		error_type = exchange_error_name(error);
 	if (session->reset || !conn_lock(session))
 		return;
 	session->reset = true;
@@ -243,13 +245,23 @@ void session_cleanup(struct conn *conn)
 	}
 }
 
-void session_carrier_closed(struct conn *carrier)
+struct conn *session_above(const struct conn *carrier)
 {
 	struct conn *session = atomic_load(&carrier->carried);
 	if (!session || !conn_hold(session))
-		return;
+		return NULL;
 	if (session->carrier == carrier)
-		conn_end_exchanges(session);
+		return session;
+	conn_put(session);
+	return NULL;
+}
+
+void session_carrier_closed(const struct conn *carrier)
+{
+	struct conn *session = session_above(carrier);
+	if (!session)
+		return;
+	conn_end_exchanges(session);
 	conn_put(session);
 }
 

@@ -29,18 +29,21 @@ void session_end(const void *handle);
 /* Who carries it; nothing happens when it has a carrier already or none can be found. */
 void session_on_fd(struct conn *session, int fd);
 void session_on_hello(struct conn *session, const unsigned char random[32]);
+/* The session that a socket carries, with a reference, or NULL. */
+struct conn *session_above(const struct conn *carrier);
 /* A socket's first bytes: is it a ClientHello? Takes nothing else as one. */
 void session_note_hello(struct conn *conn, struct bytes first);
 
 void session_server_name(struct conn *session, const char *name); /* where the program looked none up */
-/* The handshake failed for good: of a client, a call that failed. Once. */
-void session_failed(struct conn *session, struct bytes error_type);
+/* The handshake failed for good: of a client, a call that failed. Once. error: the socket's, if it was that.
+ */
+void session_failed(struct conn *session, struct bytes error_type, int error);
 /* This side has said that it sends no more. */
 void session_shutdown(struct conn *session);
 
 /* For conn.c: the end of a session's slot; the end of a carrier; the child of a fork. */
 void session_cleanup(struct conn *conn);
-void session_carrier_closed(struct conn *carrier);
+void session_carrier_closed(const struct conn *carrier);
 void session_forked(void);
 
 /* --- writing: session_write.c

@@ -22,6 +22,10 @@ else
 	echo "left out: no libssl to build with"
 fi
 
+# --- two libraries of one name in a process: each session goes to its own ------------------------------------------------
+. "$here/tls_copies.sh"
+expect "each its own library" "1111 2222 1111 2222 clean" "$(tls_copies "$work" && traced copies "$work/copies")"
+
 # --- curl -> nginx (https, h2) -> https -> python ------------------------------------------------------------------------
 front=$(free_port) back=$(free_port)
 nginx_conf "$work/front" "$front"
