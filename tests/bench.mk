@@ -9,7 +9,13 @@ $(BUILD)/bench/bench_export: tests/bench/bench_export.c $(BUILD)/libunit.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(BUILD)/libunit.a $(STATIC_LIBS) -ldl -lpthread
 
-bench: all $(BENCH_BIN) $(BUILD)/bench/bench_export $(BUILD)/support/sink
+# Only where there is a libssl to link with.
+HAVE_SSL := $(if $(wildcard /usr/include/openssl/ssl.h),$(BUILD)/bench/bench_tls)
+$(BUILD)/bench/bench_tls: tests/bench/bench_tls.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -o $@ $< -lssl -lcrypto
+
+bench: all $(BENCH_BIN) $(HAVE_SSL) $(BUILD)/bench/bench_export $(BUILD)/support/sink
 	@BUILD=$(BUILD) QUICK=$(QUICK) tests/bench/run.sh
 
 # The parser alone, with the project's headers: not part of `make bench`, which compares whole programs.

@@ -166,6 +166,8 @@ else
 	echo "nginx figures left out: nginx or wrk is not installed"
 fi
 
+. "$top/tests/bench/carriers.sh"
+
 # --- redis: nothing to trace, pure hook cost ---------------------------------------------------------------------
 if have redis-server && have redis-benchmark; then
 	for _ in 1 2 3 4 5; do
