@@ -68,10 +68,9 @@ static size_t end_of_edits(const struct outgoing *out)
 	return end;
 }
 
-/* Plans the write. NULL: it goes out as it is, and *out was begun. */
-static struct session_kept *plan(struct conn *session, const void *bytes, size_t count, struct outgoing *out)
+/* Plans the write. NULL: it goes out as it is, and *out was begun, which goes on reading *iov. */
+static struct session_kept *plan(struct conn *session, const struct iovec *iov, struct outgoing *out)
 {
-	struct iovec iov = {(void *)(uintptr_t)bytes, count};
 	bool plain = session->role == ROLE_SERVER || session->plain_kept ||
 		     (session->mode == CONN_OPAQUE && !session->owed);
 	struct session_kept *kept = plain ? NULL : (struct session_kept *)(void *)block_take();
@@ -80,10 +79,10 @@ static struct session_kept *plan(struct conn *session, const void *bytes, size_t
 	if (!block) { /* a server's write, or one that may not be edited */
 		block_give((char *)kept);
 		out->frozen = true;
-		conn_sending(out, session, &iov, 1);
+		conn_sending(out, session, iov, 1);
 		return NULL;
 	}
-	kept->iov = iov;
+	kept->iov = *iov;
 	kept->out.frozen = false;
 	kept->bytes = block;
 	kept->done = kept->edits_end = kept->at = kept->len = kept->room = 0;
@@ -212,10 +211,11 @@ static ssize_t write_once(struct conn *session, const void *bytes, size_t count,
 {
 	if (session->kept)
 		return write_kept(session, bytes, count, partial, real, arg);
+	struct iovec iov = {(void *)(uintptr_t)bytes, count};
 	__attribute__((cleanup(plain_abandoned))) struct outgoing out;
 	out.conn = NULL;
 	int saved = hook_enter();
-	struct session_kept *kept = plan(session, bytes, count, &out);
+	struct session_kept *kept = plan(session, &iov, &out);
 	hook_leave(saved);
 	if (!kept)
 		return write_plain(session, &out, bytes, count, real, arg);
