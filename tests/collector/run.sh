@@ -40,19 +40,19 @@ send() {
 	env "$@" OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:$port" OTEL_METRIC_EXPORT_INTERVAL=300 OTEL_METRICS_EXPORTER=otlp \
 		DEMO_EXPORTER=otlp,otlp_file DEMO_FILE="$work/$name.jsonl" "$top/demo/run.sh" >"$work/$name.out" 2>&1 ||
 		{ cat "$work/$name.out"; bad "$name: the demo failed"; }
-	wait_spans 21 "$work/judge-traces.jsonl"
+	wait_spans 27 "$work/judge-traces.jsonl"
 	sleep 0.3
 	whole "$work/judge-traces.jsonl" >"$work/$name.judge"
 	whole "$work/$name.jsonl" >"$work/$name.ours"
-	expect "$name: spans at the Collector" 21 "$(wc -l <"$work/$name.judge")"
-	expect "$name: each once" 21 "$(jq -r .span.spanId "$work/$name.judge" | sort -u | wc -l)"
+	expect "$name: spans at the Collector" 27 "$(wc -l <"$work/$name.judge")"
+	expect "$name: each once" 27 "$(jq -r .span.spanId "$work/$name.judge" | sort -u | wc -l)"
 	if ! diff "$work/$name.ours" "$work/$name.judge" >"$work/$name.diff"; then
 		bad "$name: what the Collector stored (>) is not what our file holds (<)"
 		grep '^[<>]' "$work/$name.diff" | sed -n '1p;$p' | jq -R -c '.[:1], (.[2:] | fromjson | .span, .schema, .scope)' 2>/dev/null
 		return
 	fi
-	# Its own words, walked from the root: three traces of seven spans.
-	expect "$name: three traces of seven" "[7,7,7]" \
+	# Its own words, walked from the root: three traces of nine spans.
+	expect "$name: three traces of nine" "[9,9,9]" \
 		"$(jq -s -c 'group_by(.span.traceId) | map(length)' "$work/$name.judge")"
 	expect "$name: three roots" 3 "$(jq -c 'select((.span.parentSpanId // "") == "")' "$work/$name.judge" | wc -l)"
 	echo "$name: $(wc -l <"$work/$name.judge") spans, equal to our own file's"
