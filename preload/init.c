@@ -133,7 +133,7 @@ static void fork_child(void)
 	conn_forked();
 	atomic_store(&activities_live, 0);
 	if (thread.evidence != EVIDENCE_NONE)
-		thread.evidence = EVIDENCE_INHERITED;
+		thread.evidence = EVIDENCE_FORKED;
 	process_span_forked();
 }
 

@@ -70,7 +70,8 @@ apache() { # name mpm cgi-module
 	ScriptAlias /cgi-bin/ $work/www/cgi-bin/
 	ErrorLog logs/$1
 	EOF
-	start_traced server apache2 -f "$work/$1.conf" -DFOREGROUND
+	# Its end is the end of its whole process group.
+	start_traced server setsid apache2 -f "$work/$1.conf" -DFOREGROUND
 	wait_port "$port" || exit 1
 }
 modules=/usr/lib/apache2/modules
