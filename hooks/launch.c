@@ -1,5 +1,7 @@
 #include "hooks/launch.h"
 
+#include <string.h>
+
 #include "hooks/nested.h"
 #include "preload/activity.h"
 
@@ -30,6 +32,7 @@ static const struct context *choose(struct launch *launch, char *text)
 
 	if (span && span_look(launch->activity, &launch->context, text, text ? size : 0)) {
 		span->exposed = true;
+		memcpy(launch->received, span->received_id, sizeof(launch->received));
 		return &launch->context;
 	}
 	/* Once it has served requests, what it starts may be any of theirs. */
@@ -45,7 +48,8 @@ void launch_plan(struct launch *launch, char *text, struct environ_plan *plan, c
 		return;
 	}
 	struct nested nested = nested_enter();
-	environ_plan(plan, envp, choose(launch, text));
+	const struct context *context = choose(launch, text);
+	environ_plan(plan, envp, context, context == &launch->context ? launch->received : NULL);
 	nested_leave(nested);
 }
 

@@ -14,7 +14,8 @@
 struct launch {
 	span_ref activity; /* SPAN_NOBODY: the process's own context, or none */
 	struct context context;
-	bool live; /* false: the environment stays as it is */
+	uint8_t received[8]; /* the span id that the activity's request came with */
+	bool live;           /* false: the environment stays as it is */
 };
 
 void launch_begin(struct launch *launch);

@@ -82,6 +82,8 @@ int pthread_create(pthread_t *made, const pthread_attr_t *attributes, void *(*st
 	struct handoff *handoff = NULL;
 	if (thread.current != SPAN_NOBODY && hook_live_nested())
 		handoff = prepare(start, argument);
+	if (thread.evidence == EVIDENCE_FORKED)
+		thread.evidence = EVIDENCE_INHERITED;
 	if (!handoff)
 		return REAL(pthread_create)(made, attributes, start, argument);
 
@@ -144,21 +146,32 @@ int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mutex, cl
 	return REAL(pthread_cond_clockwait)(condition, mutex, clock, until);
 }
 
+/* Alone in a new child nobody hands a job over: a semaphore that is free is somebody's lock. */
+static void blocked_at(sem_t *semaphore)
+{
+	int value;
+	if (__builtin_expect(thread.evidence == EVIDENCE_NONE, 1))
+		return;
+	if (thread.evidence == EVIDENCE_FORKED && sem_getvalue(semaphore, &value) == 0 && value > 0)
+		return;
+	blocked_slow();
+}
+
 int sem_wait(sem_t *semaphore)
 {
-	blocked();
+	blocked_at(semaphore);
 	return REAL(sem_wait)(semaphore);
 }
 
 int sem_timedwait(sem_t *semaphore, const struct timespec *until)
 {
-	blocked();
+	blocked_at(semaphore);
 	return REAL(sem_timedwait)(semaphore, until);
 }
 
 int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until)
 {
-	blocked();
+	blocked_at(semaphore);
 	return REAL(sem_clockwait)(semaphore, clock, until);
 }
 

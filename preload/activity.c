@@ -51,7 +51,8 @@ span_ref activity_current(void)
 static void add_evidence(span_ref activity, enum evidence evidence, struct conn *source)
 {
 	span_ref before = live_current();
-	bool spent = thread.evidence == EVIDENCE_INHERITED || thread.evidence == EVIDENCE_NONE;
+	bool spent = thread.evidence == EVIDENCE_INHERITED || thread.evidence == EVIDENCE_FORKED ||
+		     thread.evidence == EVIDENCE_NONE;
 
 	if (before == activity && activity != SPAN_NOBODY) {
 		if (evidence == EVIDENCE_REQUEST)
@@ -212,7 +213,7 @@ static bool alone(void)
 /* What a thread finds after such a wait may be another activity's job; with no other under way it cannot. */
 void activity_blocked(void)
 {
-	if (thread.evidence == EVIDENCE_INHERITED) {
+	if (thread.evidence == EVIDENCE_INHERITED || thread.evidence == EVIDENCE_FORKED) {
 		forget_current();
 	} else if (thread.evidence != EVIDENCE_NONE && live_current() != SPAN_NOBODY && !alone()) {
 		thread.evidence = EVIDENCE_NONE;

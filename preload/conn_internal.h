@@ -11,14 +11,19 @@
 struct exchange_sink {
 	struct protocol_sink base; /* first: the protocol knows only this */
 	struct conn *conn;
-	const void *state;    /* for describe() */
-	struct outgoing *out; /* an outgoing request is being looked at ahead of its write */
-	bool replay;          /* a shorter write is fed again: all that it tells was done already */
-	uint32_t replayed;    /* the last exchange that it began */
-	struct span *recent;  /* of the event before, if it is under way still */
-	uint64_t now;         /* 0: not read yet */
-	size_t base_offset;   /* of this piece of an iovec in the whole write */
-	struct {              /* carrier fields of a head in this feed that may need overwriting */
+	const void *state;           /* for describe() */
+	struct outgoing *out;        /* an outgoing request is being looked at ahead of its write */
+	bool replay;                 /* a shorter write is fed again: all that it tells was done already */
+	uint32_t replayed;           /* the last exchange that it began */
+	struct span *recent;         /* of the event before, if it is under way still */
+	uint64_t now;                /* 0: not read yet */
+	const struct protocol *next; /* SWITCH was told: this one's turn is from next_at of the piece on */
+	size_t next_at;
+	uint32_t next_exchange;
+	uint8_t hello_len;
+	char hello[PROTOCOL_HELLO_MAX];
+	size_t base_offset; /* of this piece of an iovec in the whole write */
+	struct {            /* carrier fields of a head in this feed that may need overwriting */
 		uint32_t field;
 		size_t offset;
 		struct bytes value;
@@ -57,6 +62,8 @@ static inline enum protocol_half conn_half_in(const struct conn *conn)
 /* conn_sniff.c: before the first bytes of the requests are fed: which protocol are they? Then those of them
  * that were really read or written. */
 void conn_sniff(struct conn *conn, const struct iovec *iov, int iovcnt, size_t count);
+/* SWITCH was told: the other protocol takes over, and has the rest of the piece. */
+void conn_switch(struct conn *conn, enum protocol_half half, struct bytes piece, struct exchange_sink *sink);
 void conn_sniffed(struct conn *conn, const struct iovec *iov, int iovcnt, size_t count);
 const struct protocol *const *conn_protocols(void);
 /* Drops the stash block when no head needs it any more. */

@@ -17,6 +17,7 @@ void conn_sink(struct exchange_sink *sink, struct conn *conn)
 	sink->conn = conn;
 	sink->state = conn->state;
 	sink->out = NULL;
+	sink->next = NULL;
 	sink->replay = false;
 	sink->replayed = 0;
 	sink->recent = NULL;
@@ -101,6 +102,8 @@ void conn_feed(struct conn *conn, enum protocol_half half, const struct iovec *i
 		if (!conn->fed)
 			conn_choose(conn, half, piece);
 		conn->protocol->feed(conn->state, half, piece, &sink->base);
+		if (sink->next)
+			conn_switch(conn, half, piece, sink);
 		exchange_feed_done(sink);
 		sink->base_offset += take;
 		count -= take;

@@ -106,3 +106,27 @@ void conn_sniffed(struct conn *conn, const struct iovec *iov, int iovcnt, size_t
 	session_note_hello(conn, (struct bytes){conn->early, used});
 	conn->early_len = used < EARLY_MAX ? (uint8_t)used : EARLY_DONE;
 }
+
+void conn_switch(struct conn *conn, enum protocol_half half, struct bytes piece, struct exchange_sink *sink)
+{
+	const struct protocol *next = sink->next;
+	struct span *span = exchange_first(conn);
+
+	sink->next = NULL;
+	sink->recent = NULL;
+	if (span && (span->exchange != sink->next_exchange || exchange_last(conn) != span)) {
+		conn_opaque(conn, OPAQUE_HANDED_OVER, 0);
+		return;
+	}
+	if (span)
+		span->exchange = 1;
+	conn->requests = 1;
+	conn->early_len = EARLY_DONE;
+	block_give(conn->stash.block);
+	conn->stash.block = NULL;
+	conn->protocol = next;
+	next->take_over(conn->state, (struct bytes){sink->hello, sink->hello_len}, &sink->base);
+	piece = bytes_from(piece, sink->next_at);
+	if (piece.len)
+		next->feed(conn->state, half, piece, &sink->base);
+}

@@ -11,6 +11,10 @@
 #define OWN_MOST 128 /* settings of ours that are remembered */
 #define PRELOAD "LD_PRELOAD="
 #define PRELOAD_MOST 4096
+#define NAME_MOST 64 /* no name that concerns us is longer */
+#define HTTP "HTTP_"
+#define GATEWAY "GATEWAY_INTERFACE=CGI/"
+#define METHOD "REQUEST_METHOD="
 
 static struct {
 	char library[1024];  /* our own path, absolute; empty: we did not come by LD_PRELOAD */
@@ -18,6 +22,7 @@ static struct {
 	size_t own_count;
 	/* Context as we were started with: an entry that still says the same was passed on, not written. */
 	char *received[FIELD_COUNT];
+	char *received_http[FIELD_COUNT];
 } start;
 
 /* --- reading the host's strings ---------------------------------------------------------------------- */
@@ -48,6 +53,32 @@ static struct bytes entry_name(const char *entry)
 static bool has_prefix(const char *entry, const char *prefix)
 {
 	return strncmp(entry, prefix, strlen(prefix)) == 0;
+}
+
+bool environ_is_cgi(char *const env[])
+{
+	bool gateway = false, method = false;
+	for (size_t i = 0; env && env[i]; i++) {
+		gateway |= has_prefix(env[i], GATEWAY);
+		method |= has_prefix(env[i], METHOD);
+	}
+	return gateway && method;
+}
+
+uint32_t environ_http_field(const char *entry, struct bytes *name)
+{
+	if (!has_prefix(entry, HTTP))
+		return FIELD_NONE;
+	*name = (struct bytes){entry + strlen(HTTP), strnlen(entry + strlen(HTTP), NAME_MOST - strlen(HTTP))};
+	name->len = bytes_find(*name, '=');
+	return context_field_env(*name);
+}
+
+/* What does not say which span it belongs to: the client's stays the client's. */
+static bool is_baggage(uint32_t field)
+{
+	return field == FIELD_BAGGAGE || field == FIELD_UBERCTX || field == FIELD_JAEGER_BAGGAGE ||
+	       field == FIELD_OT_BAGGAGE;
 }
 
 static bool is_setting(const char *entry)
@@ -190,22 +221,28 @@ static void remember_library(const char *path, char *const env[])
 void environ_init(const char *own_path, char *const env[])
 {
 	size_t size = 0;
+	struct bytes name;
 
 	start.own_count = 0;
 	memset(start.received, 0, sizeof(start.received));
+	memset(start.received_http, 0, sizeof(start.received_http));
 	remember_library(own_path, env);
 	for (size_t i = 0; env && env[i]; i++)
-		if (is_setting(env[i]) || context_field_env(entry_name(env[i])))
+		if (is_setting(env[i]) || context_field_env(entry_name(env[i])) ||
+		    environ_http_field(env[i], &name))
 			size += strlen(env[i]) + 1;
 	char *at = size ? sys_map(size) : NULL;
 	for (size_t i = 0; at && env[i]; i++) {
 		uint32_t field = context_field_env(entry_name(env[i]));
+		uint32_t http = environ_http_field(env[i], &name);
 		bool setting = is_setting(env[i]) && start.own_count < OWN_MOST;
-		if (!setting && !field)
+		if (!setting && !field && !http)
 			continue;
 		size_t length = strlen(env[i]) + 1;
 		memcpy(at, env[i], length);
-		if (field)
+		if (http)
+			start.received_http[http] = at;
+		else if (field)
 			start.received[field] = at;
 		else
 			start.own[start.own_count++] = at;
@@ -218,15 +255,37 @@ void environ_init(const char *own_path, char *const env[])
 struct survey {
 	bool settings;
 	size_t preloads;
+	bool gateway, method;
+	bool passed_on; /* the HTTP_ fields are those that we were started with */
+	struct extraction http;
 };
+
+/* HTTP_TRACEPARENT and so on. */
+static bool look_at_http(char *entry, struct survey *survey)
+{
+	struct bytes name;
+	size_t length;
+	uint32_t field = environ_http_field(entry, &name);
+
+	if (!field || is_baggage(field))
+		return true;
+	if (!readable_text(entry, 2 * CONTEXT_BAGGAGE_MAX, &length))
+		return false;
+	size_t value = strlen(HTTP) + name.len + 1;
+	if (value <= length)
+		extraction_add(&survey->http, field, BYTES_NONE,
+			       (struct bytes){entry + value, length - value});
+	if (!start.received_http[field] || strcmp(start.received_http[field], entry) != 0)
+		survey->passed_on = false;
+	return true;
+}
 
 /* One entry of the host's. False: it cannot be read. */
 static bool look_at(struct environ_plan *plan, char *entry, struct survey *survey)
 {
 	size_t length;
 
-	/* No name that concerns us is longer. */
-	if (!readable_text(entry, 64, &length))
+	if (!readable_text(entry, NAME_MOST, &length))
 		return false;
 	if (has_prefix(entry, PRELOAD)) {
 		if (!readable_text(entry, PRELOAD_MOST, &length) || length == PRELOAD_MOST)
@@ -239,7 +298,11 @@ static bool look_at(struct environ_plan *plan, char *entry, struct survey *surve
 		survey->settings = true;
 		return true;
 	}
-	struct bytes name = {entry, strnlen(entry, 64)};
+	survey->gateway |= has_prefix(entry, GATEWAY);
+	survey->method |= has_prefix(entry, METHOD);
+	if (has_prefix(entry, HTTP))
+		return look_at_http(entry, survey);
+	struct bytes name = {entry, strnlen(entry, NAME_MOST)};
 	name.len = bytes_find(name, '=');
 	uint32_t field = context_field_env(name);
 	if (!field)
@@ -260,6 +323,13 @@ static void count_put(void *arg, struct bytes name, struct bytes value)
 	plan->fields++;
 	/* One more: a name that begins with a digit gets something in front. */
 	plan->size += name.len + value.len + 3 + sizeof(char *);
+}
+
+static void count_http(void *arg, struct bytes name, struct bytes value)
+{
+	struct environ_plan *plan = arg;
+	count_put(plan, name, value);
+	plan->size += strlen(HTTP);
 }
 
 static bool has_context(const struct context *context)
@@ -283,10 +353,36 @@ static void decide_library(struct environ_plan *plan, const struct survey *surve
 		plan->edit_preload = named != 1 || !exact || survey->preloads > 1;
 }
 
-void environ_plan(struct environ_plan *plan, char *const envp[], const struct context *context)
+static struct context without_baggage(const struct context *context)
 {
-	struct survey survey = {false, 0};
+	struct context span = *context;
+	span.baggage = BYTES_NONE;
+	return span;
+}
 
+/* May the client's fields become the context's? Not if somebody else has changed them. */
+static bool decide_cgi(const struct environ_plan *plan, const struct survey *survey, const uint8_t *received)
+{
+	char text[CONTEXT_STATE_MAX];
+	struct context theirs;
+
+	if (!survey->gateway || !survey->method || !plan->context.valid)
+		return false;
+	if (survey->http.count == 0)
+		return received != NULL;
+	if (survey->passed_on)
+		return true;
+	return received && context_extract(&survey->http, &theirs, text, sizeof(text)) &&
+	       memcmp(theirs.trace_id, plan->context.trace_id, sizeof(theirs.trace_id)) == 0 &&
+	       memcmp(theirs.span_id, received, sizeof(theirs.span_id)) == 0;
+}
+
+void environ_plan(struct environ_plan *plan, char *const envp[], const struct context *context,
+		  const uint8_t *received)
+{
+	struct survey survey = {.passed_on = true};
+
+	extraction_init(&survey.http);
 	memset(plan, 0, sizeof(*plan));
 	plan->source = envp;
 	for (size_t i = 0; envp; i++) {
@@ -303,12 +399,17 @@ void environ_plan(struct environ_plan *plan, char *const envp[], const struct co
 		plan->context = *context;
 	plan->add_own = !survey.settings && start.own_count > 0;
 	decide_library(plan, &survey);
+	plan->cgi = decide_cgi(plan, &survey, received);
 	if (!plan->edit_preload && !plan->add_own && !has_context(&plan->context))
 		return;
 
 	plan->size = (plan->entries + start.own_count + 2) * sizeof(char *) + strlen(start.library) +
 		     sizeof(PRELOAD) + 2 + (plan->preload ? strlen(plan->preload) : 0);
 	context_inject(&plan->context, plan->present, count_put, plan);
+	if (plan->cgi) {
+		struct context span = without_baggage(&plan->context);
+		context_inject(&span, 0, count_http, plan);
+	}
 	if (plan->size > ENVIRON_ROOM_MOST)
 		plan->size = 0;
 }
@@ -316,6 +417,7 @@ void environ_plan(struct environ_plan *plan, char *const envp[], const struct co
 /* --- build ------------------------------------------------------------------------------------------- */
 
 struct copy {
+	const char *prefix;
 	char **next;
 	char *text;
 };
@@ -324,6 +426,7 @@ static void write_put(void *arg, struct bytes name, struct bytes value)
 {
 	struct copy *copy = arg;
 	*copy->next++ = copy->text;
+	copy->text = append(copy->text, bytes_of(copy->prefix));
 	copy->text += context_env_name(name, copy->text, name.len + 2);
 	*copy->text++ = '=';
 	copy->text = append(copy->text, value);
@@ -335,6 +438,11 @@ static bool replaced(const struct environ_plan *plan, const char *entry)
 {
 	if (plan->edit_preload && has_prefix(entry, PRELOAD))
 		return true;
+	struct bytes name;
+	if (plan->cgi && has_prefix(entry, HTTP)) {
+		uint32_t http = environ_http_field(entry, &name);
+		return http && !is_baggage(http);
+	}
 	uint32_t field = context_field_env(entry_name(entry));
 	if (!field || !has_context(&plan->context))
 		return false;
@@ -347,7 +455,7 @@ static bool replaced(const struct environ_plan *plan, const char *entry)
 char **environ_build(const struct environ_plan *plan, void *room)
 {
 	char **list = room;
-	struct copy copy = {list, NULL};
+	struct copy copy = {"", list, NULL};
 
 	copy.text = (char *)(list + plan->entries + start.own_count + 2 + plan->fields);
 	for (size_t i = 0; i < plan->entries; i++)
@@ -364,6 +472,11 @@ char **environ_build(const struct environ_plan *plan, void *room)
 	}
 	if (has_context(&plan->context))
 		context_inject(&plan->context, plan->present, write_put, &copy);
+	if (plan->cgi) {
+		struct context span = without_baggage(&plan->context);
+		copy.prefix = HTTP;
+		context_inject(&span, 0, write_put, &copy);
+	}
 	*copy.next = NULL;
 	return list;
 }

@@ -372,6 +372,20 @@ static void response_event(struct exchange_sink *sink, struct span *span, const 
 	}
 }
 
+static void note_switch(struct exchange_sink *sink, const struct protocol_event *event)
+{
+	if (event->value.len > sizeof(sink->hello) || !event->next->take_over) {
+		conn_opaque(sink->conn, OPAQUE_HANDED_OVER, now_of(sink));
+		return;
+	}
+	sink->next = event->next;
+	sink->next_at = event->offset;
+	sink->next_exchange = event->exchange;
+	sink->hello_len = (uint8_t)event->value.len;
+	if (event->value.len)
+		memcpy(sink->hello, event->value.ptr, event->value.len);
+}
+
 /* While a shorter write is fed again everything was done already; only the heads' fields are collected anew.
  */
 static void replay_event(struct exchange_sink *sink, const struct protocol_event *event)
@@ -403,6 +417,10 @@ void exchange_event(struct protocol_sink *base, const struct protocol_event *eve
 			sink->out->opaque = (uint8_t)event->number;
 		else
 			conn_opaque(sink->conn, event->number, now_of(sink));
+		return;
+	}
+	if (event->type == EVENT_SWITCH) {
+		note_switch(sink, event);
 		return;
 	}
 	struct span *span = sink->recent;

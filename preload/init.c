@@ -67,8 +67,8 @@ static bool second_copy(const char **own_path)
 	return strncmp(slash ? slash + 1 : front.dli_fname, "libtagalong", 11) == 0;
 }
 
-/* The context this process was started with (otel.md 4.7). Its text lives in the environment's copy. */
-static void read_process_context(void)
+/* TRACEPARENT and so on, or HTTP_TRACEPARENT and so on. */
+static bool read_context(bool http)
 {
 	static char text[CONTEXT_STATE_MAX + CONTEXT_BAGGAGE_MAX];
 	struct extraction fields;
@@ -79,11 +79,18 @@ static void read_process_context(void)
 		if (!equals)
 			continue;
 		struct bytes name = {*at, (size_t)(equals - *at)};
-		uint32_t field = context_field_env(name);
+		uint32_t field = http ? environ_http_field(*at, &name) : context_field_env(name);
 		if (field)
 			extraction_add(&fields, field, name, bytes_of(equals + 1));
 	}
-	if (fields.count && context_extract(&fields, &process_context, text, sizeof(text)))
+	return fields.count && context_extract(&fields, &process_context, text, sizeof(text));
+}
+
+/* The context this process was started with (otel.md 4.7): a CGI program's request's, if it has one. Its text
+ * lives in the environment's copy. */
+static void read_process_context(void)
+{
+	if ((environ_is_cgi(environ) && read_context(true)) || read_context(false))
 		process_context.remote = true;
 }
 
@@ -126,7 +133,7 @@ static void fork_child(void)
 	conn_forked();
 	atomic_store(&activities_live, 0);
 	if (thread.evidence != EVIDENCE_NONE)
-		thread.evidence = EVIDENCE_INHERITED;
+		thread.evidence = EVIDENCE_FORKED;
 	process_span_forked();
 }
 

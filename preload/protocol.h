@@ -32,6 +32,7 @@
 #define PROTOCOL_STATE_MAX 384   /* bytes of state a connection has room for */
 #define PROTOCOL_STASH_SIZE 8192 /* bytes of one stash block */
 #define PROTOCOL_ARENA_SIZE (320 * 1024)
+#define PROTOCOL_HELLO_MAX 48 /* of a SWITCH */
 
 /* A block for what must outlive a feed. The connection provides `take`; the protocol calls it at most
  * once per head when `block` is NULL and sets nothing else; the connection frees the block after the
@@ -130,6 +131,8 @@ struct protocol {
 	/* Are these, the first bytes of a connection, certainly this protocol's? NULL: never certain. The
 	 * first protocol of the list has all that nobody is certain of. */
 	bool (*begins)(enum protocol_half half, struct bytes first);
+	/* Instead of open(): begins in the middle of a connection, after SWITCH. Exchange 1 is under way. */
+	void (*take_over)(void *state, struct bytes hello, struct protocol_sink *sink);
 	/* Only during INSERT. How the lines ("name: value" CRLF ...) are put in where that takes more than
 	 * putting them there: fills `edit`, in order of offset, with texts that stand in `room` one after the
 	 * other, and returns how many; 0: it cannot be done. Asked again for the same head and lines it

@@ -21,6 +21,10 @@
  *   BODY           bytes of this exchange's body are in this feed, of the half that `number` says
  *   RESET          the exchange ends here, early; `number`: an enum protocol_reset, `value`: the error
  *
+ * SWITCH ends the parsing of both halves too: from `offset` on the connection speaks `next`, with this
+ * exchange, the only one and its request complete, under way; `value` is what next->take_over() is to be
+ * told.
+ *
  * REQUEST_END may come after RESPONSE_END (a response before the request ended). OPAQUE ends the
  * parsing of both halves: `number` is an enum protocol_opaque. After OPAQUE a protocol ignores feeds. */
 #ifndef TAGALONG_PROTOCOL_EVENT_H
@@ -45,6 +49,7 @@ enum protocol_event_type {
 	EVENT_BODY,
 	EVENT_RESET,
 	EVENT_OPAQUE,
+	EVENT_SWITCH,
 };
 
 enum protocol_reset {
@@ -60,6 +65,7 @@ enum protocol_opaque {
 	OPAQUE_LOST,         /* bytes went by that we did not see */
 };
 
+struct protocol;
 struct protocol_outcome;
 
 struct protocol_event {
@@ -74,6 +80,7 @@ struct protocol_event {
 	/* RESPONSE_END and RESET of a call: how it ended, and how if the time for it is up (NULL: likewise).
 	 */
 	const struct protocol_outcome *outcome, *late;
+	const struct protocol *next; /* SWITCH */
 	bool whole; /* FIELD: the value stands in this feed from `offset` to offset + value.len;
 		     * false: it began in an earlier feed, and `offset` means nothing */
 };

@@ -18,6 +18,7 @@ enum evidence { /* why `current` is what it is */
 		EVIDENCE_REQUEST,   /* bytes of the request were read here */
 		EVIDENCE_ANSWER,    /* bytes of an answer to it were read here */
 		EVIDENCE_INHERITED, /* carried in by pthread_create or fork */
+		EVIDENCE_FORKED,    /* carried in by fork, and no thread made since */
 		EVIDENCE_STACK,     /* carried by a context switch */
 };
 

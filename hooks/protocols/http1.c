@@ -201,6 +201,8 @@ static void response_head_done(struct http1_run *run)
 		http1_malformed(run);
 		return;
 	}
+	if (half->status == 101 && http1_upgrade(run))
+		return;
 	fill_message(run);
 	http1_tell(run, EVENT_RESPONSE_HEAD, half->status, run->at);
 	if (tunnel) {

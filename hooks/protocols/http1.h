@@ -4,6 +4,7 @@
  * http1_whole.c  lines that stand whole in one feed: nearly all
  * http1_head.c   request line, status line, field lines, cut anywhere
  * http1_field.c  what a field means for framing, and which ones are kept
+ * http1_upgrade.c when HTTP/2 takes over
  * http1_stash.c  heads that are cut between two feeds */
 #ifndef TAGALONG_HTTP1_H
 #define TAGALONG_HTTP1_H
@@ -15,6 +16,9 @@
 #define HTTP1_IN_FLIGHT 64
 #define HTTP1_REQUESTS_SHARE 6144 /* of the stash: both halves may be in the middle of a head at once */
 #define HTTP1_METHOD_MAX 64
+#define HTTP1_SETTINGS_MAX 42 /* seven of six bytes; there are no more */
+#define HTTP1_SETTINGS_NONE 0 /* settings_len: else the length and one, or */
+#define HTTP1_SETTINGS_BAD 255
 
 enum http1_phase {
 	PHASE_IDLE,  /* between messages */
@@ -47,6 +51,7 @@ enum http1_field {
 	HTTP1_CONTENT_LENGTH,
 	HTTP1_TRANSFER_ENCODING,
 	HTTP1_CONNECTION,
+	HTTP1_SETTINGS, /* HTTP2-Settings */
 	HTTP1_UPGRADE,
 	HTTP1_HOST,
 	HTTP1_USER_AGENT,
@@ -76,6 +81,9 @@ struct http1_half {
 	bool trailer;
 	bool has_length, has_coding, chunked, chunked_before, broken; /* framing */
 	bool close, keep, upgrade;
+	bool h2c;             /* Upgrade names it */
+	uint8_t settings_len; /* of HTTP2-Settings, decoded; see http1_upgrade.c */
+	char settings[HTTP1_SETTINGS_MAX];
 };
 
 struct http1_run;
@@ -155,6 +163,10 @@ enum http1_kind http1_kind(const struct http1_state *state); /* of the request t
 bool http1_framing_sound(const struct http1_run *run);
 void http1_keep(struct http_message *message, enum http1_field field, bool captured, struct bytes name,
 		struct bytes value);
+
+/* http1_upgrade.c */
+void http1_upgrade_field(struct http1_half *half, enum http1_field field, struct bytes value);
+bool http1_upgrade(struct http1_run *run); /* 101: told, if HTTP/2 is what follows */
 
 /* http1_stash.c */
 void http1_stash_begin(struct http1_run *run); /* a new head */

@@ -5,7 +5,7 @@
 #define AT(letter) [(letter) - 'a']
 
 const uint32_t http1_lengths[2][27] = {
-	[HALF_REQUESTS] = {AT('c') = 1u << 10 | 1u << 14, AT('f') = 1u << 9, AT('h') = 1u << 4,
+	[HALF_REQUESTS] = {AT('c') = 1u << 10 | 1u << 14, AT('f') = 1u << 9, AT('h') = 1u << 4 | 1u << 14,
 			   AT('t') = 1u << 17, AT('u') = 1u << 7 | 1u << 10,
 			   AT('x') = 1u << 15 | 1u << 16 | 1u << 17},
 	[HALF_RESPONSES] = {AT('c') = 1u << 10 | 1u << 14, AT('l') = 1u << 8, AT('t') = 1u << 17,
@@ -32,7 +32,9 @@ static inline enum http1_field known_field(struct bytes name, bool requests)
 			return HTTP1_CONNECTION;
 		return requests && bytes_is(name, BYTES("user-agent")) ? HTTP1_USER_AGENT : HTTP1_OTHER;
 	case 14:
-		return bytes_is(name, BYTES("content-length")) ? HTTP1_CONTENT_LENGTH : HTTP1_OTHER;
+		if (bytes_is(name, BYTES("content-length")))
+			return HTTP1_CONTENT_LENGTH;
+		return requests && bytes_is(name, BYTES("http2-settings")) ? HTTP1_SETTINGS : HTTP1_OTHER;
 	case 15:
 		return requests && bytes_is(name, BYTES("x-forwarded-for")) ? HTTP1_FORWARDED_FOR
 									    : HTTP1_OTHER;
@@ -168,8 +170,9 @@ void http1_framing(struct http1_half *half, enum http1_field field, struct bytes
 	case HTTP1_TRANSFER_ENCODING:
 		transfer_encoding(half, value);
 		break;
+	case HTTP1_SETTINGS:
 	case HTTP1_UPGRADE:
-		half->upgrade |= value.len > 0;
+		http1_upgrade_field(half, field, value);
 		break;
 	default:
 		if (bytes_is(value, BYTES("keep-alive"))) { /* what it nearly always says */

@@ -404,7 +404,9 @@ static void field_done(struct http1_run *run)
 		value.len = 0;
 	half->phase = PHASE_FIELD;
 	if (half->field >= HTTP1_CONTENT_LENGTH && half->field <= HTTP1_UPGRADE) {
-		if (half->overflow)
+		if (half->overflow && half->field == HTTP1_SETTINGS)
+			half->settings_len = HTTP1_SETTINGS_BAD;
+		else if (half->overflow)
 			half->broken = true;
 		http1_framing(half, half->field, value);
 	}

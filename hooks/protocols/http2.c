@@ -418,6 +418,20 @@ static void http2_open(void *opaque)
 	state->half[HALF_RESPONSES].want = HTTP2_HEADER;
 }
 
+static void http2_take_over(void *opaque, struct bytes hello, struct protocol_sink *sink)
+{
+	struct http2_state *state = opaque;
+	struct http2_run run;
+
+	http2_open(state);
+	run_start(&run, state, HALF_REQUESTS, sink);
+	if (!heap_ready(&run))
+		return;
+	run.half->last = 1;
+	http2_stream_open(state->heap, 1);
+	http2_settings_upgraded(&run, hello);
+}
+
 static void http2_feed(void *opaque, enum protocol_half which, struct bytes in, struct protocol_sink *sink)
 {
 	struct http2_state *state = opaque;
@@ -551,5 +565,6 @@ const struct protocol protocol_http2 = {
 	.multiplexed = true,
 	.put_back = http2_put_back,
 	.begins = http2_begins,
+	.take_over = http2_take_over,
 	.insert = http2_insert,
 };

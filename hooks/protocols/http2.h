@@ -129,6 +129,7 @@ void http2_stream_ends(struct http2_run *run, uint32_t stream);
 /* http2_control.c */
 void http2_setting(struct http2_run *run);
 void http2_settings_end(struct http2_run *run);
+void http2_settings_upgraded(struct http2_run *run, struct bytes payload); /* the client's; hold at once */
 void http2_reset(struct http2_run *run);
 void http2_goaway(struct http2_run *run);
 

@@ -34,6 +34,24 @@ static bool given(const struct http2_settings *settings, unsigned name)
 	return settings->given >> name & 1;
 }
 
+static void change_table(struct http2_run *run, const struct http2_codec *codec,
+			 const struct http2_settings *settings)
+{
+	if (given(settings, SETTING_TABLE) &&
+	    nghttp2_hd_inflate_change_table_size(codec->inflater, settings->table) != 0)
+		http2_opaque(run, OPAQUE_TOO_LARGE);
+}
+
+/* These two are only limits of ours: who obeys them early, or late, does no wrong. */
+static void announce_limits(struct http2_run *run)
+{
+	const struct http2_settings *setting = &run->half->setting;
+	if (given(setting, SETTING_FRAME_MAX) && setting->frame_max > run->other->frame_limit)
+		run->other->frame_limit = setting->frame_max;
+	if (given(setting, SETTING_LIST_MAX))
+		run->other->list_max = setting->list_max;
+}
+
 /* What a side announces binds the other from its acknowledgement on: until then it waits in the queue.
  * `acknowledger` changes what it sends to what the number-th SETTINGS of the other side say. */
 static void apply(struct http2_run *run, enum protocol_half acknowledger, uint32_t number)
@@ -49,9 +67,22 @@ static void apply(struct http2_run *run, enum protocol_half acknowledger, uint32
 	if (number <= codec->applied)
 		return;
 	codec->applied = number;
-	if (given(settings, SETTING_TABLE) &&
-	    nghttp2_hd_inflate_change_table_size(codec->inflater, settings->table) != 0)
-		http2_opaque(run, OPAQUE_TOO_LARGE);
+	change_table(run, codec, settings);
+}
+
+void http2_settings_upgraded(struct http2_run *run, struct bytes payload)
+{
+	struct http2_half *half = run->half;
+
+	half->setting = (struct http2_settings){0};
+	for (; payload.len >= 6; payload = bytes_from(payload, 6)) {
+		memcpy(half->small, payload.ptr, 6);
+		http2_setting(run);
+	}
+	announce_limits(run);
+	if (given(&half->setting, SETTING_FRAME_MAX))
+		run->other->frame_max = half->setting.frame_max;
+	change_table(run, &run->state->heap->codec[HALF_RESPONSES], &half->setting);
 }
 
 static void announced(struct http2_run *run)
@@ -65,11 +96,7 @@ static void announced(struct http2_run *run)
 	}
 	half->settings++;
 	run->codec->queue[half->settings % HTTP2_SETTINGS_WAITING] = half->setting;
-	/* These two are only limits of ours: who obeys them early, or late, does no wrong. */
-	if (given(&half->setting, SETTING_FRAME_MAX) && half->setting.frame_max > run->other->frame_limit)
-		run->other->frame_limit = half->setting.frame_max;
-	if (given(&half->setting, SETTING_LIST_MAX))
-		run->other->list_max = half->setting.list_max;
+	announce_limits(run);
 	if (waiting < 0)
 		apply(run, run->requests ? HALF_RESPONSES : HALF_REQUESTS, half->settings);
 }

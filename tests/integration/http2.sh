@@ -48,4 +48,54 @@ if curl --version | grep -q HTTP2; then
 		(map({key: .span, value: .}) | from_entries) as $by | map(select(.kind == 2)) | .[0]
 		| "\(.kind) \(.a["http.response.status_code"]) \($by[.parent].kind)"')"
 fi
+
+# HTTP/1.1 that asks for more: the request is answered in stream 1, its span goes on there. A server may ignore it.
+modules=/usr/lib/apache2/modules
+if [ -e "$modules/mod_http2.so" ] && curl --version | grep -q HTTP2; then
+	up=$(free_port) plain=$(free_port)
+	mkdir -p "$work/apache/www" "$work/apache/logs"
+	echo hello >"$work/apache/www/1k"
+	chmod -R 777 "$work/apache"
+	cat >"$work/apache/httpd.conf" <<-EOF
+	ServerRoot $work/apache
+	ServerName localhost
+	Listen 127.0.0.1:$up
+	PidFile $work/apache/pid
+	LoadModule mpm_event_module $modules/mod_mpm_event.so
+	LoadModule authz_core_module $modules/mod_authz_core.so
+	LoadModule http2_module $modules/mod_http2.so
+	User www-data
+	Group www-data
+	DocumentRoot $work/apache/www
+	ErrorLog logs/error
+	Protocols h2c http/1.1
+	H2Upgrade on
+	EOF
+	nginx_conf "$work/plain" "$plain"
+	start_traced apache apache2 -f "$work/apache/httpd.conf" -DFOREGROUND
+	start_traced plain nginx -p "$work/plain" -c nginx.conf
+	wait_port "$up" && wait_port "$plain" || exit 1
+	# name requests statuses command...
+	pairs() {
+		local name=$1 count=$2 statuses=$3
+		shift 3
+		: >"$spans"
+		traced client "$@" >"$work/out" 2>&1
+		wait_spans $((2 * count))
+		sleep 0.1
+		expect "$name" "$((2 * count)) $count $statuses" "$(flat "$spans" | jq -rs '
+			(map({key: .span, value: .}) | from_entries) as $by
+			| "\(length) \(map(select(.kind == 2 and $by[.parent].kind == 3 and .trace == $by[.parent].trace)) | length) "
+			+ (map(select(.kind == 3)) | map(.a["http.response.status_code"] + "/" + .a["network.protocol.version"]) | sort | join(" "))')"
+	}
+	pairs "Upgrade: h2c" 1 200/1.1 curl -s --http2 -o /dev/null -w '%{http_version}' "http://127.0.0.1:$up/1k"
+	expect "curl got HTTP/2" 2 "$(cat "$work/out")"
+	pairs "Upgrade: h2c with a body, and an error" 1 404/1.1 curl -s --http2 -o /dev/null -d body "http://127.0.0.1:$up/none"
+	pairs "Upgrade: h2c that is ignored" 1 200/1.1 curl -s --http2 -o /dev/null -w '%{http_version}' "http://127.0.0.1:$plain/1k"
+	expect "curl stayed with HTTP/1.1" 1.1 "$(cat "$work/out")"
+	if command -v nghttp >/dev/null; then
+		pairs "streams that follow it" 3 "200/1.1 200/2 404/2" nghttp -u -n -m 1 "http://127.0.0.1:$up/1k" \
+			"http://127.0.0.1:$up/none" "http://127.0.0.1:$up/1k?again"
+	fi
+fi
 finish

@@ -138,6 +138,12 @@ static inline void replay_event(struct protocol_sink *sink, const struct protoco
 	case EVENT_OPAQUE:
 		fprintf(replay->out, "OPAQUE %s\n", why[event->number]);
 		break;
+	case EVENT_SWITCH:
+		fprintf(replay->out, "SWITCH %u %s @%llu ", event->exchange, event->next->name, (unsigned long long)at);
+		for (size_t i = 0; i < event->value.len; i++)
+			fprintf(replay->out, "%02x", (uint8_t)event->value.ptr[i]);
+		fputc('\n', replay->out);
+		break;
 	case EVENT_REQUEST_END:
 	case EVENT_RESPONSE_END:
 		fprintf(replay->out, "%s %u @%llu\n", names[event->type], event->exchange, (unsigned long long)at);

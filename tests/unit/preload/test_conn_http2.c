@@ -601,6 +601,136 @@ static void test_evidence_is_the_one_answer_that_was_read(void **state)
 	talk_close(&talk);
 }
 
+/* --- Upgrade: h2c ------------------------------------------------------------------------------------------ */
+
+/* A conversation that begins in HTTP/1: its pieces are the request, the 101 with what comes at once, and so on. */
+static void upgrade_talk(struct talk *talk, const char *request, bool body)
+{
+	static const uint8_t settings[] = {0, 1, 0, 0, 0, 100, 0, 4, 0, 1, 0, 0}; /* a table of 100 bytes */
+	static const char switching[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+	talk_open(talk);
+	assert_int_equal(nghttp2_session_upgrade2(talk->client, settings, sizeof(settings), 0, NULL), 0);
+	assert_int_equal(nghttp2_session_upgrade2(talk->server, settings, sizeof(settings), 0, NULL), 0);
+	talk->body = body ? 5000 : 0;
+	talk->trailers = body;
+	talk_respond(talk, 1);
+	talk->piece[talk->pieces].half = HALF_REQUESTS;
+	talk->piece[talk->pieces++].text = (struct bytes){strdup(request), strlen(request)};
+	talk->piece[talk->pieces].half = HALF_RESPONSES;
+	talk->piece[talk->pieces++].text = (struct bytes){strdup(switching), strlen(switching)};
+	/* What the server says at once comes together with the 101. */
+	talk_drain(talk, HALF_RESPONSES);
+	struct bytes head = talk->piece[1].text, first = talk->piece[2].text;
+	char *both = malloc(head.len + first.len);
+	memcpy(both, head.ptr, head.len);
+	memcpy(both + head.len, first.ptr, first.len);
+	free((char *)(uintptr_t)head.ptr);
+	free((char *)(uintptr_t)first.ptr);
+	talk->piece[1].text = (struct bytes){both, head.len + first.len};
+	talk->pieces = 2;
+	talk_pump(talk);
+	talk->body = 0;
+	for (int i = 0; i < 2; i++) {
+		talk_request(talk, "/more", fields);
+		talk_pump(talk);
+	}
+}
+
+static const char upgrading[] = "GET /one HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+				"HTTP2-Settings: AAEAAABkAAQAAQAA\r\n\r\n";
+static const char upgrading_body[] = "POST /one HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nContent-Length: 4\r\n"
+				     "HTTP2-Settings: AAEAAABkAAQAAQAA\r\nUpgrade: foo, h2c\r\n\r\nbody";
+
+static void serve_cut(const struct talk *talk, size_t which, size_t cut)
+{
+	int fd;
+	struct conn *conn = accepted(&fd);
+	for (size_t i = 0; i < talk->pieces; i++) {
+		struct bytes text[2] = {talk->piece[i].text, BYTES_NONE};
+		if (i == which) {
+			text[1] = bytes_from(text[0], cut);
+			text[0] = bytes_until(text[0], cut);
+		}
+		for (int part = 0; part < 2 && text[part].len; part++) {
+			struct talk one = {.pieces = 1};
+			one.piece[0].half = talk->piece[i].half;
+			one.piece[0].text = text[part];
+			serve(conn, &one, 0);
+		}
+		if (i == 0)
+			assert_int_equal(exchange_first(conn)->exchange, 1);
+	}
+	if (conn->mode != CONN_FOLLOWED)
+		fail_msg("served piece %zu cut at %zu: given up", which, cut);
+	assert_int_equal(disconnect(conn, fd), 3);
+}
+
+static void test_upgrade_goes_on_in_stream_one(void **state)
+{
+	(void)state;
+	static const char *const requests[] = {upgrading, upgrading_body};
+	int fd;
+	for (int body = 0; body < 2; body++) {
+		struct talk talk;
+		upgrade_talk(&talk, requests[body], body);
+		for (size_t i = 0; i < talk.pieces; i++)
+			for (size_t cut = 1; cut < talk.piece[i].text.len; cut += cut > 400 ? 97 : 1)
+				serve_cut(&talk, i, cut);
+		/* And the client, whose writes are edited: the kernel takes what it likes. */
+		for (kernel = TAKES_ALL; kernel < KERNELS; kernel++)
+			for (size_t step = 1; step < 200; step += 13) {
+				struct conn *conn = connected(&fd);
+				wire_len = 0;
+				incoming = BYTES_NONE;
+				for (size_t i = 0; i < talk.pieces; i++) {
+					if (talk.piece[i].half == HALF_REQUESTS) {
+						write_fully(conn, talk.piece[i].text);
+						if (i == 0)
+							assert_non_null(memmem(wire, wire_len, "traceparent: 00-", 16));
+						continue;
+					}
+					for (incoming = talk.piece[i].text; incoming.len;)
+						receive(conn, step);
+					if (i == 1)
+						assert_ptr_equal(conn->protocol, &protocol_http2);
+				}
+				if (conn->mode != CONN_FOLLOWED)
+					fail_msg("kernel %d, read %zu at a time: given up", kernel, step);
+				assert_int_equal(disconnect(conn, fd), 3);
+			}
+		talk_close(&talk);
+	}
+	kernel = TAKES_ALL;
+}
+
+/* Whoever sends on before the answer, or leaves out the settings, gets no HTTP/2 of ours. */
+static void test_upgrade_that_is_none(void **state)
+{
+	(void)state;
+	static const char *const requests[] = {
+		"GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n",
+		"GET / HTTP/1.1\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEA\r\n\r\n",
+		"GET / HTTP/1.1\r\nUpgrade: h2c\r\nHTTP2-Settings: !\r\n\r\n",
+		"GET / HTTP/1.1\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\nHTTP2-Settings: \r\n\r\n",
+		"GET / HTTP/1.1\r\nUpgrade: websocket\r\nHTTP2-Settings: \r\n\r\n",
+		"GET / HTTP/1.1\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n\r\nGET /next HTTP/1.1\r\n\r\n",
+	};
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		int fd;
+		struct conn *conn = accepted(&fd);
+		struct talk talk = {.pieces = 2};
+		talk.piece[0].half = HALF_REQUESTS;
+		talk.piece[0].text = (struct bytes){requests[i], strlen(requests[i])};
+		talk.piece[1].half = HALF_RESPONSES;
+		talk.piece[1].text = BYTES("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n");
+		serve(conn, &talk, 0);
+		assert_int_equal(conn->mode, CONN_OPAQUE);
+		assert_null(conn->first);
+		assert_null(conn->arena.base);
+		disconnect(conn, fd);
+	}
+}
+
 static void test_reset_ends_the_span(void **state)
 {
 	(void)state;
@@ -662,6 +792,8 @@ int main(void)
 		cmocka_unit_test(test_evidence_is_the_one_request_that_was_read),
 		cmocka_unit_test(test_evidence_is_the_one_answer_that_was_read),
 		cmocka_unit_test(test_end_of_a_response_starts_nothing),
+		cmocka_unit_test(test_upgrade_goes_on_in_stream_one),
+		cmocka_unit_test(test_upgrade_that_is_none),
 		cmocka_unit_test(test_reset_ends_the_span),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);

@@ -18,6 +18,7 @@
 static char library[512];   /* a path that can be read */
 static char preload[600];   /* "LD_PRELOAD=" and it */
 static struct context current;
+static const uint8_t *request; /* the context is a request's that came with this */
 
 static char *env_text(const char *format, const char *value)
 {
@@ -43,7 +44,7 @@ static char **build(char *const envp[], const struct context *context)
 		assert_ptr_not_equal(room, MAP_FAILED);
 		assert_int_equal(mprotect(room + 2 * ENVIRON_ROOM_MOST, ENVIRON_ROOM_MOST, PROT_NONE), 0);
 	}
-	environ_plan(&plan, envp, context);
+	environ_plan(&plan, envp, context, request);
 	if (plan.size == 0)
 		return (char **)(uintptr_t)envp;
 	size_t aligned = (plan.size + 7) & ~(size_t)7;
@@ -229,6 +230,84 @@ static void test_init_relative_path_becomes_absolute(void **state)
 	assert_string_equal(value, wanted);
 }
 
+/* --- CGI -------------------------------------------------------------------------------------------------- */
+
+#define CGI "GATEWAY_INTERFACE=CGI/1.1", "REQUEST_METHOD=GET"
+#define CLIENTS "00-11111111111111111111111111111111-b7ad6b7169203331-01"
+
+static const uint8_t clients_span[8] = {0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31};
+static const uint8_t no_span[8];
+
+static void test_build_cgi_tells_the_request_in_both_names(void **state)
+{
+	(void)state;
+	start_with((char *[]){preload, "OTEL_X=1", NULL});
+	request = clients_span;
+	char **env = build((char *[]){preload, "OTEL_X=1", CGI, "HTTP_TRACEPARENT=" CLIENTS, "HTTP_TRACESTATE=a=b", "HTTP_BAGGAGE=k=v",
+				      "HTTP_HOST=a", NULL}, &current);
+	assert_string_equal(only(env, "HTTP_TRACEPARENT"), only(env, "TRACEPARENT"));
+	assert_string_equal(only(env, "TRACEPARENT"), CURRENT);
+	assert_null(only(env, "HTTP_TRACESTATE")); /* the context has none */
+	assert_string_equal(only(env, "HTTP_BAGGAGE"), "k=v");
+	assert_string_equal(only(env, "HTTP_HOST"), "a");
+	request = NULL;
+}
+
+static void test_build_cgi_without_a_client_that_traces(void **state)
+{
+	(void)state;
+	start_with((char *[]){preload, "OTEL_X=1", RECEIVED, NULL});
+	request = no_span;
+	char **env = build((char *[]){preload, "OTEL_X=1", CGI, RECEIVED, NULL}, &current);
+	assert_string_equal(only(env, "HTTP_TRACEPARENT"), only(env, "TRACEPARENT"));
+	assert_string_equal(only(env, "TRACEPARENT"), CURRENT);
+	request = NULL;
+}
+
+/* Not the context that the request came with: a tracer inside the server has spoken. And no context of a request's:
+ * nobody knows better than the client. */
+static void test_build_cgi_leaves_what_others_say(void **state)
+{
+	(void)state;
+	static const char *const theirs[] = {"HTTP_TRACEPARENT=00-11111111111111111111111111111111-b7ad6b7169203332-01",
+					     "HTTP_TRACEPARENT=00-ffffffffffffffffffffffffffffffff-b7ad6b7169203331-01",
+					     "HTTP_TRACEPARENT=" CLIENTS};
+	start_with((char *[]){preload, "OTEL_X=1", NULL});
+	for (int i = 0; i < 3; i++) {
+		request = i < 2 ? clients_span : NULL;
+		char **env = build((char *[]){preload, "OTEL_X=1", CGI, (char *)(uintptr_t)theirs[i], NULL}, &current);
+		assert_string_equal(only(env, "HTTP_TRACEPARENT"), strchr(theirs[i], '=') + 1);
+		assert_non_null(only(env, "TRACEPARENT"));
+	}
+	request = clients_span; /* no CGI */
+	char **env = build((char *[]){preload, "OTEL_X=1", "GATEWAY_INTERFACE=CGI/1.1", "HTTP_TRACEPARENT=" CLIENTS, NULL}, &current);
+	assert_string_equal(only(env, "HTTP_TRACEPARENT"), CLIENTS);
+	request = NULL;
+}
+
+/* A CGI program that starts others: what it was started with is passed on, as its own span if it has one. */
+static void test_build_cgi_passes_on(void **state)
+{
+	(void)state;
+	char *env[] = {preload, "OTEL_X=1", CGI, "HTTP_TRACEPARENT=" CLIENTS, NULL};
+	start_with(env);
+	char **built = build(env, &current);
+	assert_string_equal(only(built, "HTTP_TRACEPARENT"), only(built, "TRACEPARENT"));
+	assert_string_equal(only(built, "TRACEPARENT"), CURRENT);
+}
+
+static void test_is_cgi(void **state)
+{
+	(void)state;
+	struct bytes name;
+	assert_true(environ_is_cgi((char *[]){CGI, NULL}));
+	assert_false(environ_is_cgi((char *[]){"REQUEST_METHOD=GET", NULL}));
+	assert_false(environ_is_cgi((char *[]){"GATEWAY_INTERFACE=CGI/1.1", "A=REQUEST_METHOD=", NULL}));
+	assert_int_equal(environ_http_field("HTTP_TRACESTATE=x", &name), FIELD_TRACESTATE);
+	assert_int_equal(environ_http_field("TRACESTATE=x", &name), FIELD_NONE);
+	assert_int_equal(environ_http_field("HTTP_", &name), FIELD_NONE);
+}
+
 static void test_plan_bad_pointers_are_left_to_the_kernel(void **state)
 {
 	(void)state;
@@ -237,24 +316,24 @@ static void test_plan_bad_pointers_are_left_to_the_kernel(void **state)
 	struct environ_plan plan;
 
 	char *const *volatile nowhere = (char **)(uintptr_t)8;
-	environ_plan(&plan, nowhere, &current);
+	environ_plan(&plan, nowhere, &current, NULL);
 	assert_int_equal(plan.size, 0);
 	char *const bad_entry[] = {"A=1", (char *)(uintptr_t)16, NULL};
-	environ_plan(&plan, bad_entry, &current);
+	environ_plan(&plan, bad_entry, &current, NULL);
 	assert_int_equal(plan.size, 0);
 	/* A list that runs into the end of the world. */
 	char **list = (char **)(void *)(page + 4096) - 2;
 	list[0] = list[1] = (char *)(uintptr_t)"A=1";
-	environ_plan(&plan, list, &current);
+	environ_plan(&plan, list, &current, NULL);
 	assert_int_equal(plan.size, 0);
 	/* A string that does. */
 	memset(page, 'A', 4096);
 	char *const endless[] = {page + 4096 - 20, NULL};
-	environ_plan(&plan, endless, &current);
+	environ_plan(&plan, endless, &current, NULL);
 	assert_int_equal(plan.size, 0);
 	/* One that only just does not. */
 	page[4095] = '\0';
-	environ_plan(&plan, endless, &current);
+	environ_plan(&plan, endless, &current, NULL);
 	assert_true(plan.size > 0);
 	munmap(page, 8192);
 }
@@ -267,10 +346,10 @@ static void test_plan_huge_is_left_alone(void **state)
 	for (size_t i = 0; i < many; i++)
 		env[i] = (char *)(uintptr_t)"A=1";
 	struct environ_plan plan;
-	environ_plan(&plan, env, &current);
+	environ_plan(&plan, env, &current, NULL);
 	assert_int_equal(plan.size, 0);
 	env[1000] = NULL;
-	environ_plan(&plan, env, &current);
+	environ_plan(&plan, env, &current, NULL);
 	assert_in_range(plan.size, 1000 * sizeof(char *), ENVIRON_ROOM_MOST);
 	free(env);
 }
@@ -312,6 +391,11 @@ int main(int argc, char **argv)
 		CASE(test_build_unreadable_library_is_taken_out),
 		CASE(test_init_without_preload_adds_none),
 		CASE(test_init_relative_path_becomes_absolute),
+		CASE(test_build_cgi_tells_the_request_in_both_names),
+		CASE(test_build_cgi_without_a_client_that_traces),
+		CASE(test_build_cgi_leaves_what_others_say),
+		CASE(test_build_cgi_passes_on),
+		CASE(test_is_cgi),
 		CASE(test_plan_bad_pointers_are_left_to_the_kernel),
 		CASE(test_plan_huge_is_left_alone),
 		CASE(test_build_other_propagators),

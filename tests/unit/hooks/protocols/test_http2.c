@@ -338,31 +338,6 @@ static void test_feed_leaves_http_what_only_looks_like_a_call(void **unused)
 	}
 }
 
-static void test_feed_follows_many_streams(void **unused)
-{
-	(void)unused;
-	struct talk talk;
-	char path[32];
-	talk_open(&talk);
-	talk_setting(talk.server, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 1000);
-	talk_pump(&talk);
-	for (int round = 0; round < 12; round++) {
-		for (int i = 0; i < 100; i++) {
-			snprintf(path, sizeof(path), "/%d/%d", round, i);
-			talk_request(&talk, path, traced);
-		}
-		talk_pump(&talk);
-	}
-	char *log = play(&talk, CUT_NONE, SIZE_MAX, 0);
-	assert_int_equal(count(log, "RESPONSE_END "), 1200);
-	expect(log, "url.path=\"/11/99\"");
-	expect_not(log, "OPAQUE");
-	free(log);
-	talk_close(&talk);
-}
-
-/* --- the ways in which it ends ---------------------------------------------------------------------------- */
-
 struct wire {
 	FILE *out;
 	char *text;
@@ -389,6 +364,61 @@ static void wire_start(struct wire *wire)
 	fputs("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", wire->out);
 	wire_frame(wire, FRAME_SETTINGS, 0, 0, "", 0);
 }
+
+/* What the client said with its Upgrade holds from the first answer on. */
+static void test_take_over_obeys_the_settings(void **unused)
+{
+	(void)unused;
+	static const char hello[] = "\0\1\0\1\0\0\0\5\0\0\x50\0"; /* a table of 64 KiB, frames of 20 KiB */
+	static char big[20480] = "\x3f\xe1\xff\x03\x88"; /* the table grows; 200 */
+	for (int obeyed = 0; obeyed < 2; obeyed++) {
+		struct replay replay;
+		struct wire wire;
+		memset(big + 5, 0x88, sizeof(big) - 5);
+		replay_open(&replay);
+		protocol_http2.take_over(replay.state, (struct bytes){hello, obeyed ? 12 : 0}, &replay.sink);
+		wire_open(&wire);
+		wire_frame(&wire, FRAME_SETTINGS, 0, 0, "", 0);
+		wire_frame(&wire, FRAME_HEADERS, 4, 1, big, 6);
+		wire_frame(&wire, FRAME_DATA, 1, 1, big, sizeof(big));
+		fclose(wire.out);
+		replay_feed(&replay, HALF_RESPONSES, (struct bytes){wire.text, wire.size});
+		replay_feed(&replay, HALF_REQUESTS, BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"));
+		free(wire.text);
+		char *log = replay_close(&replay);
+		if (obeyed) {
+			expect(log, "RESPONSE_BEGIN 1\nRESPONSE_HEAD 1 200\n");
+			expect(log, "RESPONSE_END 1 ");
+		}
+		assert_int_equal(strstr(log, "OPAQUE MALFORMED") == NULL, obeyed);
+		free(log);
+	}
+}
+
+static void test_feed_follows_many_streams(void **unused)
+{
+	(void)unused;
+	struct talk talk;
+	char path[32];
+	talk_open(&talk);
+	talk_setting(talk.server, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 1000);
+	talk_pump(&talk);
+	for (int round = 0; round < 12; round++) {
+		for (int i = 0; i < 100; i++) {
+			snprintf(path, sizeof(path), "/%d/%d", round, i);
+			talk_request(&talk, path, traced);
+		}
+		talk_pump(&talk);
+	}
+	char *log = play(&talk, CUT_NONE, SIZE_MAX, 0);
+	assert_int_equal(count(log, "RESPONSE_END "), 1200);
+	expect(log, "url.path=\"/11/99\"");
+	expect_not(log, "OPAQUE");
+	free(log);
+	talk_close(&talk);
+}
+
+/* --- the ways in which it ends ---------------------------------------------------------------------------- */
 
 /* GET http / in static table entries. */
 static const char tiny[] = {(char)0x82, (char)0x86, (char)0x84};
@@ -752,6 +782,7 @@ int main(void)
 		cmocka_unit_test(test_feed_tells_calls_that_end_without_a_status),
 		cmocka_unit_test(test_feed_tells_calls_that_http_answers),
 		cmocka_unit_test(test_feed_leaves_http_what_only_looks_like_a_call),
+		cmocka_unit_test(test_take_over_obeys_the_settings),
 		cmocka_unit_test(test_feed_follows_many_streams),
 		cmocka_unit_test(test_feed_refuses_what_is_not_http2),
 		cmocka_unit_test(test_feed_refuses_broken_frames),
