@@ -13,7 +13,7 @@ WARN := $(if $(findstring clang,$(CC)),$(subst -Wshadow=local,-Wshadow,$(WARN)),
 OPT ?= -O2 -g
 CPPFLAGS := -I. -I$(BUILD) -D_GNU_SOURCE -DTAGALONG_VERSION='"$(VERSION)"' -U_FORTIFY_SOURCE
 # A loop of stores, not the start-up cost of rep stos.
-TUNE := $(if $(findstring clang,$(CC)),,-mmemset-strategy=unrolled_loop:512:noalign$(comma)libcall:-1:noalign)
+TUNE := $(if $(findstring clang,$(CC)),,-mmemset-strategy=vector_loop:512:noalign$(comma)libcall:-1:noalign)
 CFLAGS := -std=gnu11 $(OPT) $(TUNE) $(WARN) -fvisibility=hidden -fexceptions -ftls-model=initial-exec \
 	-fno-strict-aliasing -fstack-protector-strong $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) \
 	$(if $(findstring thread,$(SAN)),$(if $(findstring clang,$(CC)),,-Wno-tsan)) # fences of our seqlocks
@@ -81,7 +81,8 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libunit.a
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(BUILD)/libunit.a $(STATIC_LIBS) -lcmocka -ldl -lpthread
 $(UNIT_SRC:tests/%.c=$(BUILD)/%): | $(PROTO_GEN)
 
-.PHONY: unit
+.PHONY: unit unit-programs
+unit-programs: $(UNIT_BIN)
 unit: $(UNIT_BIN)
 	@failed=0; passed=0; for t in $(UNIT_BIN); do \
 		if $$t >$$t.log 2>&1; then passed=$$((passed + 1)); \

@@ -5,7 +5,7 @@ $(BUILD)/demo/stock: demo/stock.c demo/http.c demo/http.h
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -o $@ demo/stock.c demo/http.c -lpthread
 $(BUILD)/demo/orders: demo/orders.c demo/http.c demo/http.h
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -o $@ demo/orders.c demo/http.c -lcurl -lpthread
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -I/usr/include/postgresql -o $@ demo/orders.c demo/http.c -lcurl -lpq -lpthread
 
 # Two steps: what the build needs may have to be installed before make looks for it.
 demo:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # make demo [KEEP=1]: HTTP/2 over TLS -> nginx -> FastCGI -> PHP -> https -> Python -> C with libcurl -> C, none of which knows
-# of tracing; a request that works, one that fails and one that is slow; the trace of each. DEMO_FILE=path keeps the spans there.
+# of tracing, and the databases that they ask; a request that works, one that fails, one that is slow and one that asks a
+# database the same thing over and over; the trace of each. DEMO_FILE=path keeps the spans there.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD:-build}
@@ -25,14 +26,21 @@ fail() {
 	exit 1
 }
 
+# Below the range that outgoing connections take theirs from: they are still free when the programs start.
 free_ports() {
-	/usr/bin/python3 -c 'import socket
-s = [socket.socket() for _ in range(5)]
-for x in s: x.bind(("127.0.0.1", 0))
+	/usr/bin/python3 -c 'import random, socket
+s = []
+while len(s) < 7:
+    x = socket.socket()
+    try:
+        x.bind(("127.0.0.1", random.randrange(10000, 32000)))
+        s.append(x)
+    except OSError:
+        x.close()
 print(*[x.getsockname()[1] for x in s])'
 }
 case $build in *[:\ ]*) fail "LD_PRELOAD cannot carry '$build', which holds a blank or a colon" ;; esac
-read -r front page shop orders stock < <(free_ports)
+read -r front page shop orders stock cache orders_db < <(free_ports)
 
 # This is all that it takes: a library in front of the program, and a name for it.
 start() { # service command...
@@ -42,6 +50,32 @@ start() { # service command...
 		OTEL_TRACES_EXPORTER="${DEMO_EXPORTER:-otlp_file}" TAGALONG_FILE="$spans" "$@" >"$work/$service.log" 2>&1 &
 	pids+=($!)
 }
+
+# The databases, which are not traced: they only answer.
+PATH=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1):$PATH:/usr/sbin
+for program in initdb postgres psql mariadb-install-db mariadbd mariadb redis-server; do
+	command -v $program >/dev/null || fail "$program is not installed: make deps-demo"
+done
+as_server=() # PostgreSQL's does not run as root
+[ "$(id -u)" = 0 ] && as_server=(setpriv --reuid=postgres --regid=postgres --clear-groups)
+mkdir "$work/pg" "$work/maria"
+[ "$(id -u)" = 0 ] && chown postgres "$work/pg"
+here=127.0.0.1
+(
+	"${as_server[@]}" initdb -D "$work/pg/data" -U postgres -A trust -N -E UTF8 --no-locale >"$work/initdb.log" 2>&1 &&
+		exec "${as_server[@]}" postgres -D "$work/pg/data" -p "$orders_db" -h $here -k "$work/pg" -F >"$work/postgres.log" 2>&1
+) &
+pids+=($!)
+(
+	mariadb-install-db --no-defaults --user="$(id -un)" --datadir="$work/maria/data" --auth-root-authentication-method=normal \
+		--skip-test-db >"$work/install.log" 2>&1 &&
+		exec mariadbd --no-defaults --user="$(id -un)" --datadir="$work/maria/data" --socket="$work/maria/socket" \
+			--skip-networking --pid-file="$work/maria/pid" --innodb-buffer-pool-size=16M --innodb-flush-log-at-trx-commit=0 \
+			>"$work/mariadb.log" 2>&1
+) &
+pids+=($!)
+redis-server --port "$cache" --bind $here --save '' --dir "$work" >"$work/redis.log" 2>&1 &
+pids+=($!)
 
 fpm=$(ls /usr/sbin/php-fpm[0-9]* 2>/dev/null | head -n 1)
 [ -n "$fpm" ] || fail "php-fpm is not installed: make deps"
@@ -79,20 +113,42 @@ http {
 			fastcgi_param SERVER_PROTOCOL \$server_protocol; fastcgi_param SERVER_NAME localhost;
 			fastcgi_param SERVER_PORT \$server_port; fastcgi_param REMOTE_ADDR \$remote_addr;
 			fastcgi_param SHOP https://localhost:$shop; fastcgi_param CA $work/cert.pem;
+			fastcgi_param DATABASE $work/maria/socket;
 		}
 	}
 }
 EOF
 
+asked=0
+until psql -Xq -h $here -p "$orders_db" -U postgres -c 'select 1' >/dev/null 2>&1 &&
+	mariadb --no-defaults -uroot -S "$work/maria/socket" -e 'select 1' >/dev/null 2>&1; do
+	[ $((asked += 1)) -le 600 ] || fail "the databases do not answer"
+	sleep 0.1
+done
+psql -Xq -h $here -p "$orders_db" -U postgres -v ON_ERROR_STOP=1 >"$work/psql.log" 2>&1 <<'EOF' || fail "the orders were not laid"
+create table orders (id int primary key, customer text not null);
+create table order_lines (order_id int, product int);
+create table products (id int primary key, name text, price numeric);
+insert into orders select id, 'customer ' || id from generate_series(1, 99) id;
+insert into products select id, 'product ' || id, id * 0.99 from generate_series(1, 50) id;
+insert into order_lines select 7, id from generate_series(1, 12) id union all select 42, 1;
+EOF
+mariadb --no-defaults -uroot -S "$work/maria/socket" >"$work/sql.log" 2>&1 <<'EOF' || fail "the pages were not laid"
+create database site;
+create table site.pages (item int primary key, title varchar(80));
+insert into site.pages values (42, 'Forty-two'), (13, 'Bad luck'), (99, 'Last one'), (7, 'Seven');
+EOF
+
 : >"$spans" && chmod 666 "$spans"
 start stock "$build/demo/stock" "$stock"
-start orders "$build/demo/orders" "$orders" "http://127.0.0.1:$stock"
-start shop /usr/bin/python3 "$top/demo/shop.py" "$shop" "http://127.0.0.1:$orders" "$work/both.pem"
+start orders "$build/demo/orders" "$orders" "http://127.0.0.1:$stock" \
+	"host=$here port=$orders_db user=postgres dbname=postgres sslmode=disable"
+start shop /usr/bin/python3 "$top/demo/shop.py" "$shop" "http://127.0.0.1:$orders" "$work/both.pem" "$cache"
 start page "$fpm" -F -y "$work/fpm.conf"
 start front nginx -p "$work/nginx" -c nginx.conf
 
 for port in $stock $orders $shop $page $front; do
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		(exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && continue 2
 		sleep 0.05
 	done
@@ -110,15 +166,16 @@ echo
 ask 42 "a request that works"
 ask 13 "one that fails      "
 ask 99 "one that is slow    "
+ask 7 "one that asks a lot "
 echo
 
 if [ "${DEMO_EXPORTER:-otlp_file}" = otlp_file ]; then
-	for _ in $(seq 60); do
-		[ "$(grep -o '"traceId"' "$spans" | wc -l)" -ge 27 ] && break
+	for _ in $(seq 300); do
+		[ "$(grep -o '"traceId"' "$spans" | wc -l)" -ge 65 ] && break
 		sleep 0.1
 	done
 	"$build/tagalong" view "$spans"
-	[ "$(grep -o '"traceId"' "$spans" | wc -l)" -ge 27 ] || fail "not all of the 27 spans arrived"
+	[ "$(grep -o '"traceId"' "$spans" | wc -l)" -ge 65 ] || fail "not all of the 65 spans arrived"
 else
 	sleep 1
 fi

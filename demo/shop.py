@@ -1,11 +1,14 @@
-"""shop PORT ORDERS_URL CERTIFICATE: the shop's pages over https, from Python's standard library alone."""
+"""shop PORT ORDERS_URL CERTIFICATE REDIS_PORT: the shop's pages over https, and in Redis how often each was asked for."""
 import ssl
 import sys
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import redis
+
 ORDERS = sys.argv[2]
+VISITS = redis.Redis(port=int(sys.argv[4]))
 
 
 class Shop(BaseHTTPRequestHandler):
@@ -14,6 +17,7 @@ class Shop(BaseHTTPRequestHandler):
 
     def do_GET(self):
         item = self.path.rsplit("/", 1)[-1]
+        VISITS.incr(f"visits:{item}")
         try:
             with urllib.request.urlopen(f"{ORDERS}/order/{item}", timeout=5) as answer:
                 status, body = 200, answer.read()

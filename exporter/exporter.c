@@ -19,14 +19,17 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "exporter/callstack.h"
+#include "exporter/forks.h"
 #include "exporter/metrics.h"
 #include "exporter/ownfds.h"
-#include "exporter/resolve.h"
 #include "exporter/stats.h"
 #include "exporter/transport.h"
 #include "preload/clock.h"
 #include "preload/counters.h"
 #include "preload/hook.h"
+#include "preload/overdue.h"
+#include "preload/stack.h"
 #include "preload/sys.h"
 #include "preload/thread.h"
 
@@ -70,10 +73,17 @@ static const char *absolute(const char *path, char out[4096])
 	return out;
 }
 
+/* Looked up at start: later a thread in dlopen() might hold what that needs, and wait for us. */
+static void *create;
+/* A private symbol, of glibc 2.34 and later: where it is missing nothing is done. */
+static void *thread_count;
+
 void exporter_init(void)
 {
 	static const struct transport *const all[] = {&transport_otlp, &transport_file, &transport_stdout,
 						      &transport_console};
+	hook_resolve(&create, "pthread_create");
+	hook_resolve(&thread_count, "__nptl_nthreads");
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if ((config.traces_exporters | config.metrics_exporters) & all[i]->kind)
 			transports[transport_count++] = all[i];
@@ -95,17 +105,10 @@ void exporter_init(void)
 static void *run(void *arg);
 
 /* libc ends the process when the last thread it counts ends (main() may leave by pthread_exit). Ours must not
- * be the one that keeps a program alive for ever, so it is taken out of the count while it lives. A private
- * symbol, of glibc 2.34 and later: where it is missing nothing is done. */
-static unsigned *thread_count(void)
-{
-	static void *found;
-	return found ? found : hook_resolve(&found, "__nptl_nthreads");
-}
-
+ * be the one that keeps a program alive for ever, so it is taken out of the count while it lives. */
 static void stand_aside(void)
 {
-	unsigned *count = thread_count();
+	unsigned *count = thread_count;
 	if (count && __atomic_load_n(count, __ATOMIC_ACQUIRE) >= 2)
 		atomic_store(&uncounted, __atomic_sub_fetch(count, 1, __ATOMIC_ACQ_REL) > 0);
 }
@@ -113,16 +116,16 @@ static void stand_aside(void)
 static void count_again(void)
 {
 	if (atomic_exchange(&uncounted, false))
-		__atomic_add_fetch(thread_count(), 1, __ATOMIC_ACQ_REL);
+		__atomic_add_fetch((unsigned *)thread_count, 1, __ATOMIC_ACQ_REL);
 }
 
 static bool start_thread(void)
 {
-	static void *create;
 	pthread_attr_t attributes;
 	pthread_t id;
 	sigset_t all, before;
 	bool done = false;
+	int error = 0;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	create = (void *)
@@ -138,12 +141,16 @@ static bool start_thread(void)
 			break;
 		pthread_attr_setstacksize(&attributes, size);
 		pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-		done = ((__typeof__(&pthread_create))create)(&id, &attributes, run, NULL) == 0;
+		error = ((__typeof__(&pthread_create))create)(&id, &attributes, run, NULL);
+		done = error == 0;
 		pthread_attr_destroy(&attributes);
 	}
 	if (done)
 		stand_aside();
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	/* Under a filter that refuses it we are silent. */
+	if (error == EAGAIN)
+		log_warn("export", "no thread can be made here (RLIMIT_NPROC?): nothing is exported");
 	return done;
 }
 
@@ -206,6 +213,28 @@ static uint32_t set_working(void)
 	return seen;
 }
 
+static bool ask_for_export(uint32_t *ticket)
+{
+	*ticket = atomic_fetch_add(&flush_wanted, 1) + 1;
+	sys_futex_wake(&flush_wanted, INT32_MAX);
+	/* The ticket first, the state second; the thread does it the other way round before it sleeps. */
+	uint32_t seen = set_working();
+	if (seen != STOPPED && seen != WORK)
+		sys_futex_wake(&state, 1);
+	return seen != STOPPED;
+}
+
+void exporter_settle(int timeout_ms)
+{
+	uint32_t seen = atomic_load(&state), ticket, left;
+	if (thread.own || seen == NONE || seen == STOPPED || !ask_for_export(&ticket))
+		return;
+	struct timespec until = time_of(clock_now() + (uint64_t)timeout_ms * 1000000u);
+	while ((left = atomic_load(&stacks_waiting)) != 0)
+		if (sys_futex_wait(&stacks_waiting, left, &until) == -ETIMEDOUT)
+			return;
+}
+
 bool exporter_flush(int timeout_ms)
 {
 	uint32_t seen = atomic_load(&state);
@@ -213,14 +242,9 @@ bool exporter_flush(int timeout_ms)
 		return !thread.own && queue_records() == 0;
 	if (queue_records() == 0 && seen != WORK && !atomic_load(&ending))
 		return true;
-	uint32_t ticket = atomic_fetch_add(&flush_wanted, 1) + 1;
-	sys_futex_wake(&flush_wanted, INT32_MAX);
-	/* The ticket first, the state second; the thread does it the other way round before it sleeps. */
-	seen = set_working();
-	if (seen == STOPPED)
+	uint32_t ticket;
+	if (!ask_for_export(&ticket))
 		return false;
-	if (seen != WORK)
-		sys_futex_wake(&state, 1);
 	return wait_for_ticket(ticket, clock_now() + (uint64_t)timeout_ms * 1000000u);
 }
 
@@ -266,7 +290,7 @@ void exporter_retire(int timeout_ms)
 
 void exporter_leave(int timeout_ms)
 {
-	const unsigned *threads = thread_count();
+	const unsigned *threads = thread_count;
 	uint32_t seen = atomic_load(&state);
 	if (thread.own || seen == NONE || seen == STOPPED)
 		return;
@@ -289,17 +313,17 @@ void exporter_leave(int timeout_ms)
 
 void exporter_fork_prepare(void)
 {
-	resolve_fork_prepare();
+	forks_prepare();
 }
 
 void exporter_fork_parent(void)
 {
-	resolve_fork_parent();
+	forks_parent();
 }
 
 void exporter_fork_child(void)
 {
-	resolve_fork_child();
+	callstack_forked(forks_child());
 	ownfds_close_all();
 	atomic_store(&state, NONE);
 	atomic_store(&thread_id, 0);
@@ -386,7 +410,11 @@ static bool export_queue(void)
 {
 	static struct queue_record records[MOST_RECORDS];
 	struct batch batch = {.records = records};
+	/* All of them first: the objects that they are in may be about to go. */
+	if (atomic_load(&stacks_waiting))
+		callstack_tell(records, queue_peek(records, MOST_RECORDS, SIZE_MAX));
 	while ((batch.count = queue_peek(records, batch_size, MOST_BYTES)) > 0) {
+		callstack_tell(records, batch.count);
 		if (!hand_over(&batch))
 			return false;
 		queue_release(batch.count);
@@ -401,10 +429,12 @@ static void export_metrics(void)
 	uint64_t now = clock_now();
 	if (!atomic_load(&ending) && now < metrics_due)
 		return;
+	bool delivered = false;
+	metrics_snapshot();
 	for (size_t i = 0; i < transport_count; i++)
 		if (config.metrics_exporters & transports[i]->kind)
-			transports[i]->metrics();
-	metrics_exported();
+			delivered |= transports[i]->metrics() == DELIVERED;
+	metrics_exported(delivered);
 	metrics_due = now + (uint64_t)config.metric_export_interval * 1000000u;
 }
 
@@ -487,6 +517,7 @@ static void *run(void *arg)
 			break;
 		uint32_t ticket = atomic_load(&flush_wanted);
 		clock_adjust();
+		overdue_look(clock_now());
 		failures = export_queue() ? 0 : failures + 1;
 		export_metrics();
 		last_export = clock_now();

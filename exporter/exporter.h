@@ -19,6 +19,9 @@ void exporter_wake(void);
  * only atomics and futex. A call on the exporter's own thread returns false at once. */
 bool exporter_flush(int timeout_ms);
 
+/* Stacks that are queued are to be read now; waits at most so long until none is left. */
+void exporter_settle(int timeout_ms);
+
 /* Flush, then stop taking spans. Once; later calls return. */
 void exporter_shutdown(int timeout_ms);
 

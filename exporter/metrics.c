@@ -18,11 +18,27 @@ static const struct row rows[COUNTER_COUNT] = {
 };
 
 static uint64_t started, last_sum;
+static uint64_t taken, taken_count[COUNTER_COUNT];         /* the snapshot: when, and what */
+static uint64_t delivered, delivered_count[COUNTER_COUNT]; /* the one before that somebody has */
 
 void metrics_start(void)
 {
-	started = clock_wall(clock_now());
+	started = delivered = clock_wall(clock_now());
 	last_sum = 0;
+	memset(delivered_count, 0, sizeof(delivered_count));
+}
+
+void metrics_snapshot(void)
+{
+	taken = clock_wall(clock_now());
+	for (int i = 0; i < COUNTER_COUNT; i++)
+		taken_count[i] = atomic_load_explicit(&counters[i], memory_order_relaxed);
+}
+
+/* "lowmemory" differs only for instruments that we do not have. */
+static bool is_delta(void)
+{
+	return config.metrics_temporality && strcmp(config.metrics_temporality, "cumulative") != 0;
 }
 
 static uint64_t sum_of_all(void)
@@ -38,9 +54,17 @@ bool metrics_changed(void)
 	return sum_of_all() != last_sum;
 }
 
-void metrics_exported(void)
+void metrics_exported(bool was_delivered)
 {
-	last_sum = sum_of_all();
+	if (!was_delivered && is_delta())
+		return; /* it is tried again with the next */
+	last_sum = 0;
+	for (int i = 0; i < COUNTER_COUNT; i++)
+		last_sum += taken_count[i];
+	if (!was_delivered)
+		return;
+	delivered = taken;
+	memcpy(delivered_count, taken_count, sizeof(delivered_count));
 }
 
 /* One message inside another; a failure to allocate is handed on. */
@@ -71,11 +95,12 @@ static void attribute(struct buffer *point, const char *key, const char *text)
 }
 
 /* Appends Sum.data_points. */
-static void point(struct buffer *sum, uint64_t value, const char *key, const char *text, bool component)
+static void point(struct buffer *sum, uint64_t since, uint64_t value, const char *key, const char *text,
+		  bool component)
 {
 	struct buffer out = {0};
-	fixed64(&out, 0x11, started);
-	fixed64(&out, 0x19, clock_wall(clock_now()));
+	fixed64(&out, 0x11, since);
+	fixed64(&out, 0x19, taken);
 	fixed64(&out, 0x31, value);
 	attribute(&out, key, text);
 	if (component) {
@@ -89,7 +114,8 @@ static void point(struct buffer *sum, uint64_t value, const char *key, const cha
 static void metric(struct buffer *out, const struct row *row, bool monotonic, struct buffer *sum)
 {
 	struct buffer metric = {0};
-	buffer_add(sum, "\x10\x02", 2); /* cumulative */
+	/* Levels go up and down, and are cumulative always. */
+	buffer_add(sum, monotonic && is_delta() ? "\x10\x01" : "\x10\x02", 2);
 	if (monotonic)
 		buffer_add(sum, "\x18\x01", 2);
 	buffer_field(&metric, 0x0a, bytes_of(row->metric));
@@ -108,7 +134,7 @@ static void level(struct buffer *out, const char *name, const char *unit, const 
 {
 	struct row row = {name, unit, "", "", help};
 	struct buffer sum = {0};
-	point(&sum, value, "", "", is_component(name));
+	point(&sum, started, value, "", "", is_component(name));
 	metric(out, &row, false, &sum);
 }
 
@@ -118,8 +144,9 @@ void metrics_encode(struct buffer *out)
 	int first = 0;
 	for (int i = 0; i < COUNTER_COUNT; i++) {
 		bool last = i + 1 == COUNTER_COUNT || strcmp(rows[i].metric, rows[i + 1].metric) != 0;
-		point(&sum, atomic_load_explicit(&counters[i], memory_order_relaxed), rows[i].key,
-		      rows[i].value, is_component(rows[i].metric));
+		uint64_t count = taken_count[i] - (is_delta() ? delivered_count[i] : 0);
+		point(&sum, is_delta() ? delivered : started, count, rows[i].key, rows[i].value,
+		      is_component(rows[i].metric));
 		if (!last)
 			continue;
 		metric(out, &rows[first], true, &sum);

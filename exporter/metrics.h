@@ -5,10 +5,14 @@
 #include "exporter/buffer.h"
 
 void metrics_start(void); /* counts from now on belong to this process */
-/* Appends them as encoded ScopeMetrics.metrics fields. */
+/* What is exported next is what has been counted until now, however often it is encoded. */
+void metrics_snapshot(void);
+/* Appends it as encoded ScopeMetrics.metrics fields: counts since the start, or (config.metrics_temporality)
+ * since the last snapshot that was delivered. */
 void metrics_encode(struct buffer *out);
 /* Has anything been counted since metrics_exported()? */
 bool metrics_changed(void);
-void metrics_exported(void);
+/* delivered: to one destination at least. A count that was not is part of the next delta. */
+void metrics_exported(bool delivered);
 
 #endif

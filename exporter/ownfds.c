@@ -1,6 +1,7 @@
 #include "exporter/ownfds.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +17,15 @@ struct own {
 };
 
 static struct own own[OWNFDS_MAX];
+static _Atomic int lowest = INT_MAX; /* they all were this or above: nearly no number of the host's is */
+
+static void place(struct own *slot, int fd)
+{
+	int was = atomic_load(&lowest);
+	while (fd < was && !atomic_compare_exchange_weak(&lowest, &was, fd))
+		;
+	atomic_store(&slot->fd, fd + 1);
+}
 
 static bool identity(int fd, dev_t *device, ino_t *inode)
 {
@@ -40,7 +50,7 @@ int ownfds_add(int fd)
 			continue;
 		own[slot].filling = (own[slot].filling + 1) % FILLINGS;
 		identity(fd, &own[slot].device, &own[slot].inode);
-		atomic_store(&own[slot].fd, fd + 1);
+		place(&own[slot], fd);
 		return (int)(own[slot].filling * OWNFDS_MAX) + slot;
 	}
 	sys_close(fd);
@@ -87,6 +97,8 @@ void ownfds_drop(int ticket)
 
 bool ownfds_is(int fd)
 {
+	if (fd < atomic_load_explicit(&lowest, memory_order_relaxed))
+		return false;
 	for (int slot = 0; slot < OWNFDS_MAX; slot++)
 		if (atomic_load_explicit(&own[slot].fd, memory_order_relaxed) == fd + 1)
 			return fd >= 0;
@@ -112,7 +124,10 @@ void ownfds_move(int fd)
 		long copy = sys_fcntl(fd, F_DUPFD_CLOEXEC, fd > 64 ? fd - 32 : fd + 1);
 		if (copy == fd || copy < 0)
 			copy = sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		atomic_store(&own[slot].fd, copy < 0 ? 0 : (int)copy + 1);
+		if (copy < 0)
+			atomic_store(&own[slot].fd, 0);
+		else
+			place(&own[slot], (int)copy);
 		sys_close(fd);
 	}
 }

@@ -12,6 +12,8 @@
 #include "preload/log.h"
 #include "preload/sys.h"
 
+#pragma weak strerrordesc_np /* only glibc has it: preload/foreign.h */
+
 static struct buffer line;
 
 /* All of it, or an error; a short write is carried on at once. `torn`: it ended in the middle (a full disk).
@@ -38,13 +40,15 @@ static bool write_all(int fd, const struct buffer *buffer, bool *torn)
 }
 
 struct file {
+	const char *setting; /* that names it */
 	const char *path;
 	int slot;
 	bool complained;
 	bool torn; /* its last line has no end yet */
 };
 
-static struct file traces_file = {.slot = -1}, metrics_file = {.slot = -1};
+static struct file traces_file = {.setting = "TAGALONG_FILE", .slot = -1};
+static struct file metrics_file = {.setting = "TAGALONG_METRICS_FILE", .slot = -1};
 static struct file standard_output = {.slot = -1};
 
 static int file_fd(struct file *file)
@@ -56,7 +60,7 @@ static int file_fd(struct file *file)
 		stats_failed((int)-fd);
 	file->slot = ownfds_add((int)fd);
 	if (file->slot < 0 && !file->complained) {
-		log_warn("export", "TAGALONG_FILE: \"%s\" cannot be opened for appending: %s", file->path,
+		log_warn("export", "%s: \"%s\" cannot be opened for appending: %s", file->setting, file->path,
 			 fd < 0 ? strerrordesc_np((int)-fd) : "too many descriptors");
 		file->complained = true;
 	}

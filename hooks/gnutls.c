@@ -9,34 +9,44 @@
 #include <dlfcn.h>
 #include <sys/socket.h>
 
+#include "preload/clock.h"
 #include "preload/hook.h"
 #include "preload/object.h"
 #include "preload/session.h"
 
-#define SYMBOLS(WRAP, CALL)                 \
-	WRAP(gnutls_init)                   \
-	WRAP(gnutls_deinit)                 \
-	WRAP(gnutls_handshake)              \
-	WRAP(gnutls_bye)                    \
-	WRAP(gnutls_record_recv)            \
-	WRAP(gnutls_record_recv_seq)        \
-	WRAP(gnutls_record_recv_packet)     \
-	WRAP(gnutls_record_recv_early_data) \
-	WRAP(gnutls_record_send)            \
-	WRAP(gnutls_record_send2)           \
-	WRAP(gnutls_record_send_range)      \
-	WRAP(gnutls_record_send_early_data) \
-	CALL(gnutls_packet_get)             \
-	CALL(gnutls_session_get_random)     \
-	CALL(gnutls_server_name_get)        \
-	CALL(gnutls_error_is_fatal)
+#define SYMBOLS(WRAP, CALL)                         \
+	WRAP(gnutls_init)                           \
+	WRAP(gnutls_deinit)                         \
+	WRAP(gnutls_handshake)                      \
+	WRAP(gnutls_bye)                            \
+	WRAP(gnutls_record_recv)                    \
+	WRAP(gnutls_record_recv_seq)                \
+	WRAP(gnutls_record_recv_packet)             \
+	WRAP(gnutls_record_recv_early_data)         \
+	WRAP(gnutls_record_send)                    \
+	WRAP(gnutls_record_send2)                   \
+	WRAP(gnutls_record_send_range)              \
+	WRAP(gnutls_record_send_early_data)         \
+	CALL(gnutls_packet_get)                     \
+	CALL(gnutls_session_get_random)             \
+	CALL(gnutls_server_name_get)                \
+	CALL(gnutls_error_is_fatal)                 \
+	CALL(gnutls_record_get_max_early_data_size) \
+	CALL(gnutls_session_get_flags)              \
+	CALL(gnutls_protocol_get_version)           \
+	CALL(gnutls_protocol_get_name)              \
+	CALL(gnutls_ciphersuite_get)                \
+	CALL(gnutls_alpn_get_selected_protocol)     \
+	CALL(gnutls_session_is_resumed)
 
 HOOK_LATE_LIBRARY(gnutls, SYMBOLS);
 
 enum { INIT_SERVER = 1, INIT_DATAGRAM = 4 }; /* flags of gnutls_init() */
+enum { SFLAGS_EARLY_DATA = 1 << 10 };        /* of gnutls_session_get_flags() */
 enum { E_PUSH = -53, E_PULL = -54, E_PREMATURE_TERMINATION = -110, E_CERTIFICATE_VERIFICATION_ERROR = -348 };
 
 static _Atomic bool sends_by_send2; /* gnutls_record_send() comes by us as gnutls_record_send2() */
+static _Atomic bool sends_by_name;  /* and the handshake's sending of early data as gnutls_record_send() */
 
 static void release(struct conn **session)
 {
@@ -51,7 +61,7 @@ static void release(struct conn **session)
 
 struct imports {
 	uintptr_t at;
-	bool found;
+	bool send, send2;
 };
 
 static int ask_imports(struct dl_phdr_info *info, size_t size, void *arg)
@@ -61,7 +71,8 @@ static int ask_imports(struct dl_phdr_info *info, size_t size, void *arg)
 	(void)size;
 	if (!object_read(&object, info) || imports->at < object.low || imports->at >= object.high)
 		return 0;
-	imports->found = object_imports(&object, "gnutls_record_send2");
+	imports->send = object_imports(&object, "gnutls_record_send");
+	imports->send2 = object_imports(&object, "gnutls_record_send2");
 	return 1;
 }
 
@@ -76,7 +87,8 @@ static void look_again(void)
 	struct imports imports = {.at = (uintptr_t)(void *)real.gnutls_record_send};
 	if (imports.at && real.gnutls_record_send2)
 		dl_iterate_phdr(ask_imports, &imports);
-	atomic_store(&sends_by_send2, imports.found);
+	atomic_store(&sends_by_send2, imports.send2);
+	atomic_store(&sends_by_name, imports.send);
 	atomic_store(&seen, now);
 }
 
@@ -133,6 +145,41 @@ static void find_name(gnutls_session_t handle, struct conn *session)
 	session_server_name(session, name);
 }
 
+static void note_facts(gnutls_session_t handle, struct conn *session)
+{
+	char name[128];
+	size_t len = sizeof(name);
+	unsigned type = 0;
+	gnutls_datum_t alpn = {0};
+	if (!session_wants_facts() || !HAVE(gnutls_protocol_get_version) || !HAVE(gnutls_protocol_get_name))
+		return;
+	const char *version = REAL(gnutls_protocol_get_name)(REAL(gnutls_protocol_get_version)(handle));
+	const char *cipher = HAVE(gnutls_ciphersuite_get) ? REAL(gnutls_ciphersuite_get)(handle) : NULL;
+	struct session_facts facts = {.version = version ? bytes_of(version) : BYTES_NONE};
+	if (cipher)
+		facts.cipher = bytes_of(cipher);
+	if (HAVE(gnutls_server_name_get) && REAL(gnutls_server_name_get)(handle, name, &len, &type, 0) == 0 &&
+	    len < sizeof(name))
+		facts.server_name = (struct bytes){name, len};
+	if (HAVE(gnutls_alpn_get_selected_protocol) &&
+	    REAL(gnutls_alpn_get_selected_protocol)(handle, &alpn) == 0)
+		facts.alpn = (struct bytes){(const char *)alpn.data, alpn.size};
+	facts.resumed = HAVE(gnutls_session_is_resumed) && REAL(gnutls_session_is_resumed)(handle);
+	session_facts(session, &facts);
+}
+
+/* Only what the server did not take comes again. */
+static void done_shaking(gnutls_session_t handle, struct conn *session)
+{
+	session->established = true;
+	session->established_at = clock_now();
+	session->early_full = false;
+	if (session->early_sent && HAVE(gnutls_session_get_flags) &&
+	    !(REAL(gnutls_session_get_flags)(handle) & SFLAGS_EARLY_DATA))
+		session_early_rejected(session);
+	note_facts(handle, session);
+}
+
 int gnutls_handshake(gnutls_session_t handle)
 {
 	SESSION(handle);
@@ -143,7 +190,7 @@ int gnutls_handshake(gnutls_session_t handle)
 	find_carrier(handle, session);
 	find_name(handle, session);
 	if (done == 0)
-		session->established = true;
+		done_shaking(handle, session);
 	else
 		session_failed(session,
 			       done == E_CERTIFICATE_VERIFICATION_ERROR ? BYTES("server_certificate_invalid")
@@ -234,15 +281,18 @@ struct send_call {
 	size_t pad;
 	unsigned flags;
 	enum { FORM_SEND, FORM_SEND2, FORM_EARLY } form;
+	ssize_t answer; /* to early data */
 };
 
 static ssize_t really_send(void *arg, const void *bytes, size_t count)
 {
-	const struct send_call *call = arg;
+	struct send_call *call = arg;
 	if (call->form == FORM_SEND2)
 		return REAL(gnutls_record_send2)(call->handle, bytes, count, call->pad, call->flags);
-	if (call->form == FORM_EARLY)
-		return REAL(gnutls_record_send_early_data)(call->handle, bytes, count);
+	if (call->form == FORM_EARLY) { /* 0 is all of it, whatever its manual says */
+		call->answer = REAL(gnutls_record_send_early_data)(call->handle, bytes, count);
+		return call->answer ? call->answer : (ssize_t)count;
+	}
 	return REAL(gnutls_record_send)(call->handle, bytes, count);
 }
 
@@ -299,6 +349,13 @@ ssize_t gnutls_record_send_early_data(gnutls_session_t handle, const void *data,
 	SESSION(handle);
 	if (!session || !data || !length)
 		return REAL(gnutls_record_send_early_data)(handle, data, length);
+	session_early(session, length,
+		      HAVE(gnutls_record_get_max_early_data_size)
+			      ? REAL(gnutls_record_get_max_early_data_size)(handle)
+			      : 0);
+	if (atomic_load(&sends_by_name))
+		return REAL(gnutls_record_send_early_data)(handle, data, length);
 	struct send_call call = {.handle = handle, .form = FORM_EARLY};
-	return send_session(session, &call, data, length);
+	ssize_t sent = send_session(session, &call, data, length);
+	return call.answer > 0 ? sent : call.answer;
 }

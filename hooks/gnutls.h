@@ -15,6 +15,7 @@ typedef struct {
 } gnutls_datum_t;
 typedef struct gnutls_range_st gnutls_range_st;
 typedef int gnutls_close_request_t; /* an enum there */
+typedef int gnutls_protocol_t;
 #endif
 
 int gnutls_init(gnutls_session_t *session, unsigned int flags);
@@ -37,5 +38,12 @@ void gnutls_session_get_random(gnutls_session_t session, gnutls_datum_t *client,
 int gnutls_server_name_get(gnutls_session_t session, void *data, size_t *data_length, unsigned int *type,
 			   unsigned int indx);
 int gnutls_error_is_fatal(int error);
+size_t gnutls_record_get_max_early_data_size(gnutls_session_t session);
+unsigned gnutls_session_get_flags(gnutls_session_t session);
+gnutls_protocol_t gnutls_protocol_get_version(gnutls_session_t session);
+const char *gnutls_protocol_get_name(gnutls_protocol_t version);
+const char *gnutls_ciphersuite_get(gnutls_session_t session);
+int gnutls_alpn_get_selected_protocol(gnutls_session_t session, gnutls_datum_t *protocol);
+int gnutls_session_is_resumed(gnutls_session_t session);
 
 #endif

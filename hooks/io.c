@@ -5,17 +5,71 @@
 #include <limits.h>
 
 #include "preload/activity.h"
+#include "preload/handoff.h"
 #include "preload/readable.h"
 #include "preload/sys.h"
 
 #define SYMBOLS(WRAP, CALL) CALL(sendmsg)
 HOOK_LIBRARY(io, SYMBOLS);
 
-struct conn *io_conn_slow(int fd, uintptr_t entry)
+static void plain(uintptr_t entry, bool reads)
+{
+	if (!thread.current || !hook_live())
+		return;
+	if (fd_channel_of(entry)) {
+		if (reads)
+			handoff_leaves();
+		return;
+	}
+	if (!reads)
+		handoff_posted();
+	else if (entry & FD_WAKES)
+		activity_woken();
+}
+
+/* --- pipes that lead from one thread to another ------------------------------------------------------- */
+
+static bool is_channel(int fd)
+{
+	return hooks_live && fd_channel_of(fdtable_get(fd)) && hook_live();
+}
+
+bool io_message_sends(int fd, const void *bytes, size_t len)
+{
+	if (!is_channel(fd))
+		return false;
+	int saved = hook_enter();
+	uint64_t key = 0;
+	if (len <= MESSAGE_MAX && readable(bytes, len))
+		key = message_key(fd_channel_of(fdtable_get(fd)), bytes, len);
+	bool known = key && handoff_sends(key);
+	if (!key)
+		handoff_posted();
+	hook_leave(saved);
+	return known;
+}
+
+void io_message_unsent(void)
+{
+	int saved = hook_enter();
+	handoff_unsent();
+	hook_leave(saved);
+}
+
+void io_message_took(int fd, const void *bytes, size_t asked, ssize_t got)
+{
+	if (!is_channel(fd))
+		return;
+	int saved = hook_enter();
+	bool whole = got > 0 && (size_t)got == asked;
+	handoff_took(whole ? message_key(fd_channel_of(fdtable_get(fd)), bytes, asked) : 0);
+	hook_leave(saved);
+}
+
+struct conn *io_conn_slow(int fd, uintptr_t entry, bool reads)
 {
 	if (entry & FD_PLAIN) {
-		if ((entry & FD_WAKES) && thread.current && hook_live())
-			activity_woken();
+		plain(entry, reads);
 		return NULL;
 	}
 	/* A vfork child closed and reused numbers of a table of its own: this one is not the parent's. */
@@ -36,6 +90,17 @@ void io_release(struct conn **conn)
 		return;
 	int saved = hook_enter();
 	conn_put(*conn);
+	hook_leave(saved);
+}
+
+void io_connecting(int fd, const struct sockaddr *to, socklen_t len)
+{
+	/* A connection that we know is there already, and the kernel will say so. */
+	if (!to || !hook_live() || fdtable_get(fd) || !hook_same_process())
+		return;
+	int saved = hook_enter();
+	if (readable(to, len))
+		conn_connecting(fd, to, len);
 	hook_leave(saved);
 }
 
@@ -82,7 +147,8 @@ static ssize_t write_edited(const struct io_write *write, const struct outgoing 
 		size_t asked = 0;
 		for (size_t i = 0; i < message.msg_iovlen; i++)
 			asked += pieces[i].iov_len;
-		ssize_t sent = REAL(sendmsg)(write->fd, &message, write->flags);
+		ssize_t sent = REAL(sendmsg)(write->fd, &message,
+					     done ? write->flags & ~MSG_FASTOPEN : write->flags);
 		if (sent <= 0 && done == 0)
 			return sent;
 		if (sent <= 0)
@@ -106,6 +172,15 @@ static void write_abandoned(struct outgoing *out)
 	int saved = hook_enter();
 	conn_send_abandoned(out);
 	hook_leave(saved);
+}
+
+/* A kernel that may not do so, or an address that is none: nothing was begun, and the host goes on by
+ * connect(). */
+static void not_connected(int fd, int error)
+{
+	if (error != EINPROGRESS && error != EALREADY && error != EAGAIN && error != EINTR &&
+	    error != EISCONN)
+		conn_forget(fd);
 }
 
 ssize_t io_write_through(struct conn *conn, const struct io_write *write)
@@ -140,6 +215,8 @@ ssize_t io_write_through(struct conn *conn, const struct io_write *write)
 		atomic_store(&conn->lost, true);
 	ssize_t result = conn_sent(&out, sent, &error);
 	out.conn = NULL;
+	if ((write->flags & MSG_FASTOPEN) && result < 0)
+		not_connected(write->fd, error);
 	hook_leave(error);
 	return result;
 }

@@ -1,4 +1,5 @@
-/* libc_dl.c - libraries that are loaded with RTLD_DEEPBIND, and so bound past us. */
+/* libc_dl.c - libraries that are loaded with RTLD_DEEPBIND, and so bound past us; and those that go while a
+ * stack with their code on it waits to be read. */
 #include <dlfcn.h>
 #include <string.h>
 
@@ -6,8 +7,11 @@
 #include "preload/hook.h"
 #include "preload/log.h"
 #include "preload/rebind.h"
+#include "preload/stack.h"
 
-#define SYMBOLS(WRAP, CALL) WRAP(dlopen)
+#define SYMBOLS(WRAP, CALL) \
+	WRAP(dlopen)        \
+	WRAP(dlclose)
 
 HOOK_LIBRARY(libc_dl, SYMBOLS);
 
@@ -37,4 +41,20 @@ void *dlopen(const char *file, int mode)
 	    file[0] == '/' && !strchr(file, '$') && hook_live() && hook_same_process())
 		return open_deep(file, mode);
 	return REAL(dlopen)(file, mode);
+}
+
+static __attribute__((noinline)) void settle(void)
+{
+	if (!hook_live() || !hook_same_process())
+		return;
+	int saved = hook_enter();
+	stack_settle();
+	hook_leave(saved);
+}
+
+int dlclose(void *handle)
+{
+	if (__builtin_expect(atomic_load_explicit(&stacks_waiting, memory_order_relaxed) != 0, 0))
+		settle();
+	return REAL(dlclose)(handle);
 }

@@ -256,23 +256,28 @@ static int made(int fd, bool wakes)
 	return fd;
 }
 
+static void made_pipe(const int fds[2])
+{
+	if (!hook_live_nested() || !hook_same_process())
+		return;
+	struct nested nested = nested_enter();
+	activity_made_pipe(fds[0], fds[1]);
+	nested_leave(nested);
+}
+
 int pipe(int fds[2])
 {
 	int result = REAL(pipe)(fds);
-	if (result == 0) {
-		made(fds[0], true);
-		made(fds[1], false);
-	}
+	if (result == 0)
+		made_pipe(fds);
 	return result;
 }
 
 int pipe2(int fds[2], int flags)
 {
 	int result = REAL(pipe2)(fds, flags);
-	if (result == 0) {
-		made(fds[0], true);
-		made(fds[1], false);
-	}
+	if (result == 0)
+		made_pipe(fds);
 	return result;
 }
 
@@ -293,7 +298,7 @@ int epoll_create1(int flags)
 
 int timerfd_create(clockid_t clock, int flags)
 {
-	return made(REAL(timerfd_create)(clock, flags), false);
+	return made(REAL(timerfd_create)(clock, flags), true);
 }
 
 int signalfd(int fd, const sigset_t *mask, int flags)
@@ -304,12 +309,12 @@ int signalfd(int fd, const sigset_t *mask, int flags)
 
 int inotify_init(void)
 {
-	return made(REAL(inotify_init)(), false);
+	return made(REAL(inotify_init)(), true);
 }
 
 int inotify_init1(int flags)
 {
-	return made(REAL(inotify_init1)(flags), false);
+	return made(REAL(inotify_init1)(flags), true);
 }
 
 /* --- numbers that come back ------------------------------------------------------------------------------

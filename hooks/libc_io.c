@@ -48,6 +48,8 @@ TRACKED ssize_t tracked_read(int fd, void *buf, size_t count)
 	ssize_t got = REAL(read)(fd, buf, count);
 	if (conn)
 		received_one(conn, buf, count, count ? got : -1, count ? 0 : MSG_PEEK);
+	else
+		io_message_took(fd, buf, count, got);
 	return got;
 }
 
@@ -62,6 +64,8 @@ TRACKED ssize_t tracked_read_chk(int fd, void *buf, size_t count, size_t room)
 	ssize_t got = REAL(__read_chk)(fd, buf, count, room);
 	if (conn)
 		received_one(conn, buf, count, got, count ? 0 : MSG_PEEK);
+	else
+		io_message_took(fd, buf, count, got);
 	return got;
 }
 
@@ -119,6 +123,8 @@ TRACKED ssize_t tracked_recv(int fd, void *buf, size_t count, int flags)
 	ssize_t got = REAL(recv)(fd, buf, count, flags);
 	if (conn)
 		received_one(conn, buf, count, got, count ? flags : MSG_PEEK);
+	else if (!(flags & MSG_PEEK))
+		io_message_took(fd, buf, count, got);
 	return got;
 }
 
@@ -185,9 +191,14 @@ static ssize_t plain_write(const struct io_write *w)
 
 TRACKED ssize_t tracked_write(int fd, const void *buf, size_t count)
 {
-	IO_CONN(fd);
-	if (!conn)
-		return REAL(write)(fd, buf, count);
+	IO_CONN_OUT(fd);
+	if (!conn) {
+		bool message = io_message_sends(fd, buf, count);
+		ssize_t sent = REAL(write)(fd, buf, count);
+		if (message && sent != (ssize_t)count)
+			io_message_unsent();
+		return sent;
+	}
 	struct iovec iov = {(void *)(uintptr_t)buf, count};
 	struct io_write call = {.fd = fd, .iov = &iov, .iovcnt = 1, .plain = plain_write};
 	return io_write_through(conn, &call);
@@ -205,7 +216,7 @@ static ssize_t plain_writev(const struct io_write *w)
 
 TRACKED ssize_t tracked_writev(int fd, const struct iovec *iov, int iovcnt)
 {
-	IO_CONN(fd);
+	IO_CONN_OUT(fd);
 	if (!conn)
 		return REAL(writev)(fd, iov, iovcnt);
 	struct io_write call = {.fd = fd, .iov = iov, .iovcnt = iovcnt, .plain = plain_writev};
@@ -222,7 +233,7 @@ ssize_t pwritev2(int fd, const struct iovec *iov, int iovcnt, off_t offset, int 
 {
 	if (offset == -1 && flags == 0)
 		return writev(fd, iov, iovcnt);
-	IO_CONN(fd);
+	IO_CONN_OUT(fd);
 	ssize_t sent = REAL(pwritev2)(fd, iov, iovcnt, offset, flags);
 	if (conn && sent > 0)
 		conn->lost = true;
@@ -241,9 +252,14 @@ static ssize_t plain_send(const struct io_write *w)
 
 TRACKED ssize_t tracked_send(int fd, const void *buf, size_t count, int flags)
 {
-	IO_CONN(fd);
-	if (!conn)
-		return REAL(send)(fd, buf, count, flags);
+	IO_CONN_OUT(fd);
+	if (!conn) {
+		bool message = io_message_sends(fd, buf, count);
+		ssize_t sent = REAL(send)(fd, buf, count, flags);
+		if (message && sent != (ssize_t)count)
+			io_message_unsent();
+		return sent;
+	}
 	struct iovec iov = {(void *)(uintptr_t)buf, count};
 	struct io_write call = {.fd = fd, .flags = flags, .iov = &iov, .iovcnt = 1, .plain = plain_send};
 	return io_write_through(conn, &call);
@@ -262,7 +278,9 @@ static ssize_t plain_sendto(const struct io_write *w)
 TRACKED ssize_t tracked_sendto(int fd, const void *buf, size_t count, int flags, __CONST_SOCKADDR_ARG to,
 			       socklen_t len)
 {
-	IO_CONN(fd);
+	if (flags & MSG_FASTOPEN)
+		io_connecting(fd, to.__sockaddr__, len);
+	IO_CONN_OUT(fd);
 	if (!conn)
 		return REAL(sendto)(fd, buf, count, flags, to, len);
 	struct iovec iov = {(void *)(uintptr_t)buf, count};
@@ -278,8 +296,9 @@ TRACKED ssize_t tracked_sendto(int fd, const void *buf, size_t count, int flags,
 
 ssize_t sendto(int fd, const void *buf, size_t count, int flags, __CONST_SOCKADDR_ARG to, socklen_t len)
 {
-	return IO_PLAIN(sendto, fd) ? real.sendto(fd, buf, count, flags, to, len)
-				    : tracked_sendto(fd, buf, count, flags, to, len);
+	return IO_PLAIN(sendto, fd) && !(flags & MSG_FASTOPEN)
+		       ? real.sendto(fd, buf, count, flags, to, len)
+		       : tracked_sendto(fd, buf, count, flags, to, len);
 }
 
 /* --- bytes that never come through memory of the host's ---------------------------------------------------
@@ -296,7 +315,7 @@ static void sent_unseen(struct conn *conn, ssize_t sent)
 
 ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 {
-	IO_CONN(out);
+	IO_CONN_OUT(out);
 	ssize_t sent = REAL(sendfile)(out, in, offset, count);
 	sent_unseen(conn, sent);
 	return sent;
@@ -304,7 +323,7 @@ ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 
 ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 {
-	IO_CONN(out);
+	IO_CONN_OUT(out);
 	ssize_t sent = REAL(sendfile64)(out, in, offset, count);
 	sent_unseen(conn, sent);
 	return sent;
@@ -312,7 +331,7 @@ ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 
 static void received_unseen(int fd, ssize_t got)
 {
-	IO_CONN(fd);
+	IO_CONN_OUT(fd);
 	if (!conn || got <= 0)
 		return;
 	int saved = hook_enter();
@@ -322,7 +341,7 @@ static void received_unseen(int fd, ssize_t got)
 
 ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t count, unsigned flags)
 {
-	IO_CONN(out);
+	IO_CONN_OUT(out);
 	ssize_t moved = REAL(splice)(in, in_offset, out, out_offset, count, flags);
 	sent_unseen(conn, moved);
 	received_unseen(in, moved);

@@ -34,7 +34,9 @@ static ssize_t send_message(struct conn *conn, int fd, const struct msghdr *mess
 
 TRACKED ssize_t tracked_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	IO_CONN(fd);
+	if ((flags & MSG_FASTOPEN) && readable(message, sizeof(*message)))
+		io_connecting(fd, message->msg_name, message->msg_namelen);
+	IO_CONN_OUT(fd);
 	if (!conn)
 		return REAL(sendmsg)(fd, message, flags);
 	return send_message(conn, fd, message, flags);
@@ -42,13 +44,14 @@ TRACKED ssize_t tracked_sendmsg(int fd, const struct msghdr *message, int flags)
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	return IO_PLAIN(sendmsg, fd) ? real.sendmsg(fd, message, flags) : tracked_sendmsg(fd, message, flags);
+	return IO_PLAIN(sendmsg, fd) && !(flags & MSG_FASTOPEN) ? real.sendmsg(fd, message, flags)
+								: tracked_sendmsg(fd, message, flags);
 }
 
 /* As the kernel does it: message by message, until one fails or goes only in part. */
 int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-	IO_CONN(fd);
+	IO_CONN_OUT(fd);
 	if (!conn || !readable(messages, (size_t)count * sizeof(*messages)))
 		return REAL(sendmmsg)(fd, messages, count, flags);
 	unsigned done = 0;

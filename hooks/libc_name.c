@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "hooks/nested.h"
+#include "preload/clock.h"
 #include "preload/names.h"
 
 #define SYMBOLS(WRAP, CALL)   \
@@ -18,14 +19,16 @@ HOOK_LIBRARY(libc_name, SYMBOLS);
 
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
+	struct name_times times = {.from = clock_now()};
 	int result = REAL(getaddrinfo)(node, service, hints, found);
 	if (result != 0 || !node || !hook_live_nested())
 		return result;
 	struct nested nested = nested_enter();
 	int count = 0;
+	times.until = clock_now();
 	for (const struct addrinfo *at = *found; at && count < ADDRESSES_MOST; at = at->ai_next, count++)
 		if (at->ai_addr)
-			name_remember(at->ai_addr, node);
+			name_looked_up(at->ai_addr, node, &times);
 	nested_leave(nested);
 	return result;
 }

@@ -18,6 +18,7 @@
 #include "preload/conn.h"
 #include "preload/process.h"
 #include "preload/process_span.h"
+#include "preload/worker.h"
 
 pid_t _Fork(void); /* glibc 2.34 */
 
@@ -99,7 +100,7 @@ void _Exit(int status)
 	__builtin_unreachable();
 }
 
-/* Its handlers run after this: what they do is out of sight, as nobody tells us when they are through. */
+/* Its handlers run after this; what they do is flushed by a handler of ours, which is the last. */
 void quick_exit(int status)
 {
 	ending(status & 0xff);
@@ -182,12 +183,12 @@ static bool waits_on_futex(int operation)
 }
 
 /* Programs that bring their own locks (Rust) wait here for work from other threads. */
-static void blocked(void)
+static void blocked(uint32_t place)
 {
 	if (!hook_live_nested())
 		return;
 	struct nested nested = nested_enter();
-	activity_blocked();
+	activity_blocked(place);
 	nested_leave(nested);
 }
 
@@ -224,7 +225,10 @@ long syscall(long number, ...)
 	long d = va_arg(arguments, long), e = va_arg(arguments, long), f = va_arg(arguments, long);
 	va_end(arguments);
 
-	if (hooks_live) {
+	if (hooks_live && moves_bytes(number)) {
+		if (fdtable_get((int)a) && hook_live())
+			unseen((int)a);
+	} else if (hooks_live) {
 		/* What our own hooks know how to do: libuv closes so. */
 		if (number == SYS_close)
 			return close((int)a);
@@ -238,15 +242,14 @@ long syscall(long number, ...)
 			return dup((int)a);
 		if (number == SYS_dup3)
 			return dup3((int)a, (int)b, (int)c);
-		if (moves_bytes(number) && fdtable_get((int)a) && hook_live())
-			unseen((int)a);
 		if (number == SYS_seccomp &&
 		    (a == SECCOMP_SET_MODE_STRICT || (a == SECCOMP_SET_MODE_FILTER && c != 0)))
 			door_closes();
 		else if (number == SYS_exit_group)
 			ending((int)a & 0xff);
-		else if (number == SYS_futex && thread.evidence != EVIDENCE_NONE && waits_on_futex((int)b))
-			blocked();
+		else if (number == SYS_futex && (thread.current != SPAN_NOBODY || thread.reads) &&
+			 waits_on_futex((int)b))
+			blocked(worker_place(__builtin_frame_address(0), __builtin_return_address(0)));
 	}
 	return REAL(syscall)(number, a, b, c, d, e, f);
 }

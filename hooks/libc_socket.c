@@ -37,8 +37,7 @@ int socketpair(int domain, int type, int protocol, int fds[2])
 		if ((type & 0xf) == SOCK_STREAM) {
 			conn_pair(fds[0], fds[1]);
 		} else {
-			conn_forget(fds[0]);
-			conn_forget(fds[1]);
+			activity_made_pipe(fds[0], fds[1]);
 		}
 		hook_leave(saved);
 	}

@@ -13,6 +13,7 @@
 
 int __dprintf_chk(int fd, int flag, const char *format, ...);
 int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments);
+int __vsnprintf_chk(char *out, size_t most, int flag, size_t room, const char *format, va_list arguments);
 
 #define SYMBOLS(WRAP, CALL) \
 	WRAP(fdopen)        \
@@ -94,14 +95,15 @@ FILE *freopen64(const char *path, const char *mode, FILE *stream)
 
 #define TEXT_MOST 4096
 
-/* Small text for a connection goes through our own write, as vdprintf would: all of it, or -1. True: done. */
-static bool print_tracked(int fd, const char *format, va_list arguments, int *result)
+/* Small text for a connection goes through our own write, as vdprintf would: all of it, or -1. True: done.
+ * The checked forms abort on %n in writable memory, here (flag) as there. */
+static bool print_tracked(int fd, int flag, const char *format, va_list arguments, int *result)
 {
 	char text[TEXT_MOST];
 	va_list copy;
 
 	va_copy(copy, arguments);
-	int length = vsnprintf(text, sizeof(text), format, copy);
+	int length = __vsnprintf_chk(text, sizeof(text), flag, sizeof(text), format, copy);
 	va_end(copy);
 	if (length < 0 || (size_t)length >= sizeof(text)) {
 		bypassed(fd);
@@ -127,7 +129,7 @@ static bool prints_here(int fd)
 int vdprintf(int fd, const char *format, va_list arguments)
 {
 	int result;
-	if (prints_here(fd) && print_tracked(fd, format, arguments, &result))
+	if (prints_here(fd) && print_tracked(fd, 0, format, arguments, &result))
 		return result;
 	return REAL(vdprintf)(fd, format, arguments);
 }
@@ -141,12 +143,11 @@ int dprintf(int fd, const char *format, ...)
 	return result;
 }
 
-/* The checked forms abort on %n in writable memory: that is theirs to do, so their text is not formatted
- * here. */
 int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments)
 {
-	if (hooks_live)
-		bypassed(fd);
+	int result;
+	if (prints_here(fd) && print_tracked(fd, flag, format, arguments, &result))
+		return result;
 	return REAL(__vdprintf_chk)(fd, flag, format, arguments);
 }
 

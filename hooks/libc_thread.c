@@ -6,10 +6,13 @@
 #include <time.h>
 #include <ucontext.h>
 
+#include "hooks/interpreters.h"
 #include "hooks/nested.h"
 #include "preload/activity.h"
 #include "preload/contexts.h"
 #include "preload/pool.h"
+#include "preload/stack.h"
+#include "preload/worker.h"
 
 #define SYMBOLS(WRAP, CALL)          \
 	WRAP(pthread_create)         \
@@ -82,6 +85,8 @@ int pthread_create(pthread_t *made, const pthread_attr_t *attributes, void *(*st
 	struct handoff *handoff = NULL;
 	if (thread.current != SPAN_NOBODY && hook_live_nested())
 		handoff = prepare(start, argument);
+	if (hooks_live)
+		stack_thread_made(attributes);
 	if (thread.evidence == EVIDENCE_FORKED)
 		thread.evidence = EVIDENCE_INHERITED;
 	if (!handoff)
@@ -95,20 +100,22 @@ int pthread_create(pthread_t *made, const pthread_attr_t *attributes, void *(*st
 
 /* --- waiting for another thread: what came with the thread's birth is spent ---------------------------- */
 
-static __attribute__((noinline)) void blocked_slow(void)
+static __attribute__((noinline)) void blocked_slow(uint32_t place)
 {
 	if (!hook_live_nested())
 		return;
 	struct nested nested = nested_enter();
-	activity_blocked();
+	activity_blocked(place);
 	nested_leave(nested);
 }
 
-static inline __attribute__((always_inline)) void blocked(void)
+/* Does a wait of this thread say anything? */
+static inline __attribute__((always_inline)) bool tells(void)
 {
-	if (__builtin_expect(thread.evidence != EVIDENCE_NONE, 0))
-		blocked_slow();
+	return __builtin_expect(thread.current != SPAN_NOBODY || thread.reads, 0);
 }
+/* In a wrapper. */
+#define blocked() blocked_slow(worker_place(__builtin_frame_address(0), __builtin_return_address(0)))
 
 /* CPython waits for its global lock in such steps, in the midst of a request; a worker's wait for a job is
  * longer. */
@@ -116,24 +123,36 @@ static inline __attribute__((always_inline)) void blocked(void)
 
 static bool ends_soon(clockid_t clock, const struct timespec *until)
 {
+	/* The coarse clocks are a tick late: a step looks longer by it, which there is room for. */
+	clockid_t coarse = clock == CLOCK_REALTIME ? CLOCK_REALTIME_COARSE : CLOCK_MONOTONIC_COARSE;
 	struct timespec now;
-	if (clock_gettime(clock, &now) != 0 || until->tv_sec > now.tv_sec + 1 ||
+	if (clock_gettime(coarse, &now) != 0 || until->tv_sec > now.tv_sec + 1 ||
 	    until->tv_sec < now.tv_sec - 1)
 		return false;
 	return (until->tv_sec - now.tv_sec) * 1000000000 + (until->tv_nsec - now.tv_nsec) <= LOCK_STEP_NS;
 }
 
+/* Which clock the condition goes by is its own secret; the two are years apart, so one of them must fit, and
+ * no machine is up for as long as it is since 1970. */
+#define NEVER_UP 500000000
+
+static bool ends_soon_by_any(const struct timespec *until)
+{
+	return (until->tv_sec < NEVER_UP && ends_soon(CLOCK_MONOTONIC, until)) ||
+	       ends_soon(CLOCK_REALTIME, until);
+}
+
 int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 {
-	blocked();
+	if (tells() && !interpreter_lock(condition, mutex, __builtin_return_address(0)))
+		blocked();
 	return REAL(pthread_cond_wait)(condition, mutex);
 }
 
-/* Which clock the condition goes by is its own secret; the two are years apart, so one of them must fit. */
 int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until)
 {
-	if (thread.evidence != EVIDENCE_NONE && !ends_soon(CLOCK_REALTIME, until) &&
-	    !ends_soon(CLOCK_MONOTONIC, until))
+	if (tells() && !ends_soon_by_any(until) &&
+	    !interpreter_lock(condition, mutex, __builtin_return_address(0)))
 		blocked();
 	return REAL(pthread_cond_timedwait)(condition, mutex, until);
 }
@@ -141,37 +160,37 @@ int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, co
 int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock,
 			   const struct timespec *until)
 {
-	if (thread.evidence != EVIDENCE_NONE && !ends_soon(clock, until))
+	if (tells() && !ends_soon(clock, until) &&
+	    !interpreter_lock(condition, mutex, __builtin_return_address(0)))
 		blocked();
 	return REAL(pthread_cond_clockwait)(condition, mutex, clock, until);
 }
 
 /* Alone in a new child nobody hands a job over: a semaphore that is free is somebody's lock. */
-static void blocked_at(sem_t *semaphore)
+static bool is_lock(sem_t *semaphore)
 {
 	int value;
-	if (__builtin_expect(thread.evidence == EVIDENCE_NONE, 1))
-		return;
-	if (thread.evidence == EVIDENCE_FORKED && sem_getvalue(semaphore, &value) == 0 && value > 0)
-		return;
-	blocked_slow();
+	return thread.evidence == EVIDENCE_FORKED && sem_getvalue(semaphore, &value) == 0 && value > 0;
 }
 
 int sem_wait(sem_t *semaphore)
 {
-	blocked_at(semaphore);
+	if (tells() && !is_lock(semaphore))
+		blocked();
 	return REAL(sem_wait)(semaphore);
 }
 
 int sem_timedwait(sem_t *semaphore, const struct timespec *until)
 {
-	blocked_at(semaphore);
+	if (tells() && !is_lock(semaphore))
+		blocked();
 	return REAL(sem_timedwait)(semaphore, until);
 }
 
 int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until)
 {
-	blocked_at(semaphore);
+	if (tells() && !is_lock(semaphore))
+		blocked();
 	return REAL(sem_clockwait)(semaphore, clock, until);
 }
 
@@ -242,10 +261,11 @@ static void context_start(context_function function, void *link, long a, long b,
 		leave_for(link);
 }
 
-static __attribute__((noinline)) void born(const void *context)
+static __attribute__((noinline)) void born(const ucontext_t *context)
 {
 	struct nested nested = nested_enter();
 	contexts_store(context, (struct carried){activity_to_carry(), 0});
+	stack_context_made(context->uc_stack.ss_sp, context->uc_stack.ss_size);
 	nested_leave(nested);
 }
 

@@ -4,7 +4,11 @@
 #include <string.h>
 
 #include "preload/counters.h"
+#include "preload/handoff.h"
+#include "preload/later.h"
+#include "preload/loop.h"
 #include "preload/session.h"
+#include "preload/worker.h"
 
 struct context process_context;
 _Atomic bool process_served;
@@ -18,7 +22,8 @@ static void forget_current(void)
 	thread.current = SPAN_NOBODY;
 	thread.evidence = EVIDENCE_NONE;
 	thread.source = NULL;
-	thread.ambiguous = false;
+	thread.ambiguous = AMBIGUOUS_NOT;
+	thread.link.set = false;
 }
 
 static void set_current(span_ref activity, enum evidence evidence, struct conn *source)
@@ -26,6 +31,9 @@ static void set_current(span_ref activity, enum evidence evidence, struct conn *
 	thread.current = activity;
 	thread.evidence = (uint8_t)evidence;
 	thread.source = source;
+	thread.place = 0;
+	thread.lost = false;
+	thread.link.set = false;
 }
 
 /* The activity this thread last had evidence for, if it still lives. */
@@ -37,6 +45,7 @@ static span_ref live_current(void)
 		return thread.current;
 	/* It ended, here or elsewhere; so did the doubt whether something was its. */
 	forget_current();
+	thread.lost = true;
 	return SPAN_NOBODY;
 }
 
@@ -46,8 +55,18 @@ span_ref activity_current(void)
 	return thread.ambiguous ? SPAN_NOBODY : current;
 }
 
+/* In a loop: it turns to something else. */
+static void leave(span_ref activity)
+{
+	if (!thread.loop || activity == SPAN_NOBODY)
+		return;
+	if (thread.evidence == EVIDENCE_HANDED)
+		handoff_left();
+	loop_left(activity);
+}
+
 /* Evidence for one activity while another one's is fresh makes what follows ambiguous: until the next wait,
- * nobody can tell which of the two the thread goes on with. */
+ * nobody can tell which of the two the thread goes on with, unless a loop's habits tell. */
 static void add_evidence(span_ref activity, enum evidence evidence, struct conn *source)
 {
 	span_ref before = live_current();
@@ -55,14 +74,19 @@ static void add_evidence(span_ref activity, enum evidence evidence, struct conn 
 		     thread.evidence == EVIDENCE_NONE;
 
 	if (before == activity && activity != SPAN_NOBODY) {
-		if (evidence == EVIDENCE_REQUEST)
+		/* What a callback reads of its own calls makes it no less that callback. */
+		if (evidence == EVIDENCE_REQUEST || (thread.loop && thread.evidence != EVIDENCE_CALLBACK))
 			set_current(activity, evidence, source);
 		return;
 	}
-	if (before != SPAN_NOBODY && !spent)
-		thread.ambiguous = true;
+	leave(before);
+	loop_window();
+	if (thread.loop && loop_is_clean())
+		thread.ambiguous = AMBIGUOUS_NOT;
+	else if (before != SPAN_NOBODY && !spent)
+		thread.ambiguous = AMBIGUOUS_READ;
 	else if (before != SPAN_NOBODY)
-		thread.ambiguous = false;
+		thread.ambiguous = AMBIGUOUS_NOT;
 	set_current(activity, evidence, source);
 }
 
@@ -77,6 +101,9 @@ void activity_read_request(struct conn *conn, span_ref activity)
 	if (!thread.loop && thread.evidence == EVIDENCE_REQUEST && thread.source != conn &&
 	    live_current() != SPAN_NOBODY)
 		activity_wandered();
+	loop_read_request();
+	if (!thread.loop)
+		worker_read(thread.place);
 	add_evidence(activity, EVIDENCE_REQUEST, conn);
 }
 
@@ -86,16 +113,38 @@ void activity_read_answer(struct conn *conn, span_ref activity)
 		add_evidence(activity, EVIDENCE_ANSWER, conn);
 		return;
 	}
-	/* Somebody else's answer, or one of unknown owner. A loop goes on with whatever that was about; a
-	 * thread that serves one request at a time goes on with that request. */
-	if (thread.loop && live_current() != SPAN_NOBODY)
-		thread.ambiguous = true;
+	activity_read_doubtful(conn, SPAN_NOBODY);
+}
+
+/* Somebody else's answer, or one of unknown owner. A loop goes on with whatever that was about; a thread that
+ * serves one request at a time goes on with that request. */
+void activity_read_doubtful(struct conn *conn, span_ref asker)
+{
+	span_ref before = live_current();
+	if (!thread.loop)
+		return;
+	if (before != asker)
+		leave(before);
+	bool known = asker != SPAN_NOBODY && span_alive(asker);
+	if (known) {
+		loop_window();
+		set_current(asker, EVIDENCE_ANSWER, conn);
+	} else if (before != SPAN_NOBODY) {
+		forget_current();
+		loop_window();
+	}
+	if (!thread.ambiguous && (known || before != SPAN_NOBODY))
+		thread.ambiguous = AMBIGUOUS_READ;
+}
+
+void activity_took(span_ref activity)
+{
+	add_evidence(activity, EVIDENCE_HANDED, NULL);
 }
 
 void activity_woken(void)
 {
-	if (thread.loop && live_current() != SPAN_NOBODY)
-		thread.ambiguous = true;
+	activity_read_doubtful(NULL, SPAN_NOBODY);
 }
 
 void activity_ended(span_ref activity)
@@ -104,16 +153,28 @@ void activity_ended(span_ref activity)
 		forget_current();
 }
 
+/* It may come back to what it leaves by a way that tells nothing. */
+static void leave_undone(void)
+{
+	span_ref undone = live_current();
+	leave(undone);
+	if (undone != SPAN_NOBODY)
+		thread.lost = true;
+}
+
 void activity_wait_one(bool own)
 {
-	if (!own)
-		forget_current();
+	if (own)
+		return;
+	leave_undone();
+	forget_current();
 }
 
 void activity_wait(bool own)
 {
 	if (own)
 		return;
+	leave_undone();
 	thread.loop = true;
 	forget_current();
 }
@@ -152,6 +213,28 @@ bool activity_owns_fd(int fd)
 	}
 	conn_put(conn);
 	return serves;
+}
+
+static bool idle(const struct conn *conn)
+{
+	return conn->role == ROLE_CLIENT && conn->mode == CONN_FOLLOWED && !conn->first;
+}
+
+bool activity_owns_one(int fd)
+{
+	if (activity_owns_fd(fd))
+		return true;
+	struct conn *conn = thread.loop ? NULL : conn_get(fd);
+	if (!conn)
+		return false;
+	bool unused = idle(conn);
+	struct conn *session = unused ? NULL : session_above(conn);
+	if (session) {
+		unused = idle(session);
+		conn_put(session);
+	}
+	conn_put(conn);
+	return unused;
 }
 
 /* More than these are an event loop's, whoever made them. */
@@ -193,6 +276,20 @@ void activity_made_fd(int fd, bool wakes)
 	fdtable_set(fd, fd_plain(current, wakes));
 }
 
+/* Only one that no activity made may be a way from one request to another's thread. */
+void activity_made_pipe(int in, int out)
+{
+	static _Atomic uint64_t channels;
+	bool own = activity_current() != SPAN_NOBODY;
+	uint64_t channel = own ? 0 : atomic_fetch_add_explicit(&channels, 1, memory_order_relaxed) + 1;
+	activity_made_fd(in, true);
+	activity_made_fd(out, false);
+	if (own)
+		return;
+	fdtable_set(in, fd_channel(channel, true));
+	fdtable_set(out, fd_channel(channel, false));
+}
+
 span_ref activity_to_carry(void)
 {
 	return activity_current();
@@ -201,64 +298,147 @@ span_ref activity_to_carry(void)
 void activity_carried(span_ref activity, enum evidence evidence)
 {
 	forget_current();
+	thread.taken_at = MESSAGE_OF_CALL;
 	if (activity != SPAN_NOBODY && span_alive(activity))
 		set_current(activity, evidence, NULL);
 }
 
+static _Atomic bool unseen;
+
+/* Whoever is alone among those that are seen need not be. */
+void activity_unseen(void)
+{
+	activity_wandered();
+	if (!atomic_load_explicit(&unseen, memory_order_relaxed))
+		atomic_store_explicit(&unseen, true, memory_order_relaxed);
+}
+
 static bool alone(void)
 {
-	return atomic_load_explicit(&activities_live, memory_order_relaxed) <= 1;
+	return !atomic_load_explicit(&unseen, memory_order_relaxed) &&
+	       atomic_load_explicit(&activities_live, memory_order_relaxed) <= 1;
+}
+
+/* Has it read what it works for, and does it go on with that behind a wait there? */
+static bool keeps(uint32_t place)
+{
+	bool read = thread.evidence == EVIDENCE_REQUEST || thread.evidence == EVIDENCE_ANSWER;
+	const struct span *span = read && !thread.loop ? span_of(thread.current) : NULL;
+	return alone() || (span && span->reader == &thread && worker_keeps(place));
 }
 
 /* What a thread finds after such a wait may be another activity's job; with no other under way it cannot. */
-void activity_blocked(void)
+void activity_blocked(uint32_t place)
 {
-	if (thread.evidence == EVIDENCE_INHERITED || thread.evidence == EVIDENCE_FORKED) {
+	if (thread.evidence == EVIDENCE_INHERITED || thread.evidence == EVIDENCE_FORKED)
 		forget_current();
-	} else if (thread.evidence != EVIDENCE_NONE && live_current() != SPAN_NOBODY && !alone()) {
+	if (live_current() == SPAN_NOBODY) {
+		thread.place = place;
+	} else if (thread.evidence != EVIDENCE_NONE && !keeps(place)) {
 		thread.evidence = EVIDENCE_NONE;
-		thread.ambiguous = true;
+		thread.ambiguous = AMBIGUOUS_WAIT;
 	}
 }
 
-/* In a loop, what is read last says for sure whose call comes next only where no other activity is under way
+void activity_answered(void)
+{
+	worker_answered(alone());
+}
+
+/* What was carried into a thread says whose it is only while no other activity is under way: the thread may
+ * be a new one of a pool, and its first job another's, taken without a wait that could be seen.
+ *
+ * In a loop, what is read last says for sure whose call comes next only where no other activity is under way
  * in the process: an answer's reader may at once start what waited behind it, and a timer may go off behind a
  * request's. The same for a pool whose handlers give back their thread before they have answered. */
-static bool read_is_exact(void)
+static enum ambiguity doubt(void)
 {
-	bool wanders = thread.loop || atomic_load_explicit(&activities_wander, memory_order_relaxed);
-	return !wanders || alone() || thread.evidence == EVIDENCE_STACK;
+	if (thread.evidence == EVIDENCE_STACK)
+		return AMBIGUOUS_NOT;
+	if (thread.evidence == EVIDENCE_CALLBACK)
+		return later_others_wait(thread.current) ? AMBIGUOUS_TIMER : AMBIGUOUS_NOT;
+	if (thread.evidence == EVIDENCE_HANDED && !thread.loop)
+		return handoff_is_exact(alone()) ? AMBIGUOUS_NOT : AMBIGUOUS_HANDOFF;
+	if (thread.loop)
+		return loop_doubt(alone());
+	bool wanders = thread.evidence == EVIDENCE_INHERITED ||
+		       atomic_load_explicit(&activities_wander, memory_order_relaxed);
+	return wanders && !alone() ? AMBIGUOUS_POOL : AMBIGUOUS_NOT;
+}
+
+span_ref activity_window(void)
+{
+	return thread.loop ? live_current() : SPAN_NOBODY;
+}
+
+span_ref activity_for_sending(bool *sure)
+{
+	span_ref current = live_current();
+	*sure = current != SPAN_NOBODY && !thread.ambiguous && !doubt();
+	bool habit = thread.loop && thread.evidence == EVIDENCE_REQUEST && loop_sends();
+	return *sure || habit ? current : SPAN_NOBODY;
 }
 
 span_ref activity_for_opening(void)
 {
 	span_ref current = activity_current();
-	if (current != SPAN_NOBODY && !read_is_exact())
+	if (current != SPAN_NOBODY && doubt())
 		return SPAN_NOBODY;
 	return current;
 }
 
-struct activity_verdict activity_for_call(struct conn *conn)
+static enum parent_evidence thread_says(void)
 {
-	struct activity_verdict verdict = {SPAN_NOBODY, false, false};
+	static const uint8_t says[] = {
+		[EVIDENCE_NONE] = PARENT_NONE,         [EVIDENCE_REQUEST] = PARENT_THREAD,
+		[EVIDENCE_ANSWER] = PARENT_CONNECTION, [EVIDENCE_INHERITED] = PARENT_LINEAGE,
+		[EVIDENCE_FORKED] = PARENT_LINEAGE,    [EVIDENCE_STACK] = PARENT_LINEAGE,
+		[EVIDENCE_CALLBACK] = PARENT_HANDOFF,  [EVIDENCE_HANDED] = PARENT_HANDOFF,
+	};
+	return (enum parent_evidence)says[thread.evidence];
+}
+
+struct activity_verdict activity_for_transfer(void)
+{
+	struct activity_verdict verdict = {.activity = SPAN_NOBODY};
 	span_ref current = live_current();
-	bool fresh = conn->requests <= 1;
+	enum ambiguity why = (enum ambiguity)thread.ambiguous;
+
+	if (!why && current != SPAN_NOBODY)
+		why = doubt();
+	if (why)
+		verdict.ambiguous = (uint8_t)why;
+	else if (current != SPAN_NOBODY)
+		verdict = (struct activity_verdict){.activity = current, .evidence = thread_says()};
+	else if (process_context.valid && !atomic_load_explicit(&process_served, memory_order_relaxed))
+		verdict = (struct activity_verdict){.process = true, .evidence = PARENT_PROCESS};
+	else
+		worker_called();
+	return verdict;
+}
+
+struct activity_verdict activity_for_nth_call(const struct conn *conn, uint32_t number)
+{
+	span_ref current = live_current();
+	bool fresh = number <= conn->voided + 1;
 	span_ref opener = fresh && span_alive(conn->opener) ? conn->opener : SPAN_NOBODY;
 
-	if (opener != SPAN_NOBODY && (current == SPAN_NOBODY || thread.ambiguous)) {
-		verdict.activity = opener; /* made by it, for it: whatever the thread has read since */
-	} else if (thread.ambiguous) {
-		verdict.ambiguous = true;
-	} else if (current != SPAN_NOBODY && opener != SPAN_NOBODY && opener != current) {
-		verdict.ambiguous = true;
-	} else if (current != SPAN_NOBODY && !read_is_exact()) {
-		verdict.ambiguous = true;
-	} else if (current != SPAN_NOBODY) {
-		verdict.activity = current;
-	} else if (process_context.valid && !atomic_load_explicit(&process_served, memory_order_relaxed)) {
-		verdict.process = true;
-	}
-	return verdict;
+	/* Made by it, for it: whatever the thread has read since. Only a loop whose requests never wait for a
+	 * connection is sure to give none to another request than it was made for. */
+	bool direct = thread.loop && loop_is_direct();
+	if (opener != SPAN_NOBODY &&
+	    (direct || ((current == SPAN_NOBODY || thread.ambiguous) && (!thread.loop || alone()))))
+		return (struct activity_verdict){.activity = opener, .evidence = PARENT_CONNECTION};
+	/* What is sent on a new connection of an earlier turn is its maker's. */
+	bool elsewhere = fresh && loop_is_elsewhere(conn);
+	if ((opener != SPAN_NOBODY && opener != current) || (elsewhere && current != opener))
+		return (struct activity_verdict){.ambiguous = AMBIGUOUS_CONNECTION};
+	return activity_for_transfer();
+}
+
+struct activity_verdict activity_for_call(const struct conn *conn)
+{
+	return activity_for_nth_call(conn, conn->requests);
 }
 
 /* --- who received this context? ---------------------------------------------------------------------- */
@@ -272,7 +452,9 @@ static uint32_t index_of(const struct context *context)
 	uint64_t trace, span;
 	memcpy(&trace, context->trace_id + 8, 8);
 	memcpy(&span, context->span_id, 8);
-	return (uint32_t)(((trace ^ span) * 0x9e3779b97f4a7c15ull) >> 40) % INDEX_SIZE;
+	/* Some tracers make a root's span id of its trace's. */
+	return (uint32_t)(((trace * 0xff51afd7ed558ccdull + span) * 0x9e3779b97f4a7c15ull) >> 40) %
+	       INDEX_SIZE;
 }
 
 void activity_index(span_ref activity, const struct context *received)
@@ -292,10 +474,13 @@ void activity_index(span_ref activity, const struct context *received)
 void activity_unindex(span_ref activity, const struct context *received)
 {
 	uint32_t at = index_of(received);
+	/* While it lives nobody else takes its place: what was read is still there. */
 	for (uint32_t i = 0; i < INDEX_PROBES; i++) {
-		span_ref was = activity;
-		if (atomic_compare_exchange_strong(&received_index[(at + i) % INDEX_SIZE], &was, SPAN_NOBODY))
-			return;
+		_Atomic span_ref *place = &received_index[(at + i) % INDEX_SIZE];
+		if (atomic_load_explicit(place, memory_order_relaxed) != activity)
+			continue;
+		atomic_store_explicit(place, SPAN_NOBODY, memory_order_relaxed);
+		return;
 	}
 }
 
@@ -315,7 +500,7 @@ span_ref activity_find(const struct context *received, bool *process)
 	*process = false;
 	/* The thread's own activity first: a caller may send one context with several requests. */
 	span_ref current = activity_current();
-	if (current != SPAN_NOBODY && read_is_exact() && received_it(current, received))
+	if (current != SPAN_NOBODY && !doubt() && received_it(current, received))
 		return current;
 	for (uint32_t i = 0; i < INDEX_PROBES; i++) {
 		span_ref candidate =

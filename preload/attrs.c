@@ -165,13 +165,17 @@ static size_t allowed(const struct attrs *attrs, struct bytes value, bool text, 
 
 /* --- one attribute ------------------------------------------------------------------------------------- */
 
-/* Room left for the AnyValue of an attribute with this key, false (and counted) when there is none. */
-static inline bool room_for(struct attrs *attrs, struct bytes key, size_t least, size_t *room)
+/* Room left for the AnyValue of an attribute with this key, false (and counted) when there is not the
+ * `least`. Where it is not what is `wanted`, the owner may have more. */
+static inline bool room_for(struct attrs *attrs, struct bytes key, size_t least, size_t wanted, size_t *room)
 {
 	/* Tags and lengths around a value in a buffer of less than 2^21 bytes: two of up to 1 + 3, and the
 	 * key's. */
 	size_t around = 2 * 4 + 1 + varint_size(key.len) + key.len;
 	size_t left = attrs->cap - attrs->len;
+	if (left < around + wanted && attrs->grow && attrs->count < attrs->limits->count &&
+	    attrs->grow(attrs))
+		left = attrs->cap - attrs->len;
 	if (attrs->count >= attrs->limits->count || left < around + least) {
 		attrs->dropped++;
 		return false;
@@ -232,7 +236,7 @@ bool attrs_copy_ascii(uint8_t *to, const char *from, size_t len)
 void attrs_any_string(struct attrs *attrs, struct bytes key, struct bytes value)
 {
 	size_t room;
-	if (!room_for(attrs, key, 4, &room))
+	if (!room_for(attrs, key, 4, value.len + 4, &room))
 		return;
 	bool text = utf8_valid(value);
 	size_t len = allowed(attrs, value, text, room - 4);
@@ -252,7 +256,7 @@ void attrs_any_string(struct attrs *attrs, struct bytes key, struct bytes value)
 void attrs_any_int(struct attrs *attrs, struct bytes key, int64_t value)
 {
 	size_t room, size = 1 + varint_size((uint64_t)value);
-	if (!room_for(attrs, key, size, &room))
+	if (!room_for(attrs, key, size, size, &room))
 		return;
 	uint8_t *at = open_attribute(attrs, key, size);
 	*at++ = TAG_INT;
@@ -263,7 +267,7 @@ void attrs_double(struct attrs *attrs, struct bytes key, double value)
 {
 	size_t room;
 	uint64_t bits;
-	if (!room_for(attrs, key, 9, &room))
+	if (!room_for(attrs, key, 9, 9, &room))
 		return;
 	uint8_t *at = open_attribute(attrs, key, 9);
 	*at++ = TAG_DOUBLE;
@@ -276,7 +280,7 @@ void attrs_double(struct attrs *attrs, struct bytes key, double value)
 void attrs_bool(struct attrs *attrs, struct bytes key, bool value)
 {
 	size_t room;
-	if (!room_for(attrs, key, 2, &room))
+	if (!room_for(attrs, key, 2, 2, &room))
 		return;
 	uint8_t *at = open_attribute(attrs, key, 2);
 	*at++ = TAG_BOOL;
@@ -286,9 +290,11 @@ void attrs_bool(struct attrs *attrs, struct bytes key, bool value)
 
 void attrs_strings(struct attrs *attrs, struct bytes key, const struct bytes *values, size_t count)
 {
-	size_t len[ELEMENTS_MAX], room, used = 0, total = 0, n;
+	size_t len[ELEMENTS_MAX], room, used = 0, total = 0, wanted = 4, n;
 
-	if (!room_for(attrs, key, 4, &room))
+	for (n = 0; n < count && n < ELEMENTS_MAX; n++)
+		wanted += values[n].len + 8;
+	if (!room_for(attrs, key, 4, wanted, &room))
 		return;
 	room -= 4; /* the array's own tag and length */
 	for (n = 0; n < count && n < ELEMENTS_MAX; n++) {
@@ -328,13 +334,13 @@ void attrs_concat(struct attrs *attrs, struct bytes key, const struct bytes *par
 		attrs_any_string(attrs, key, parts[0]);
 		return;
 	}
-	if (!room_for(attrs, key, 4, &room))
+	for (size_t i = 0; i < count; i++)
+		total += parts[i].len;
+	if (!room_for(attrs, key, 4, total + 4, &room))
 		return;
 	room -= 4;
 	/* Joined at the far end of where it will stand, then judged as a whole: a part may end inside a
 	 * character. Behind it nothing is written, so the move to its place cannot overlap wrongly. */
-	for (size_t i = 0; i < count; i++)
-		total += parts[i].len;
 	uint8_t *joined = attrs->buf + attrs->cap - (total < room ? total : room);
 	for (size_t i = 0; i < count && put < room; i++) {
 		size_t take = parts[i].len < room - put ? parts[i].len : room - put;
@@ -380,18 +386,39 @@ static size_t get_varint(const uint8_t *buf, size_t *at)
 	return value;
 }
 
-bool attrs_has(const struct attrs *attrs, struct bytes key)
+/* Where the attribute of this key begins, and behind it; false: there is none. */
+static bool find_key(const struct attrs *attrs, struct bytes key, size_t *begin, size_t *end)
 {
 	size_t at = 0;
 	while (at < attrs->len) {
-		at++;
+		*begin = at++;
 		size_t size = get_varint(attrs->buf, &at);
-		size_t end = at + size;
+		*end = at + size;
 		at++;
 		size_t len = get_varint(attrs->buf, &at);
 		if (bytes_equal((struct bytes){(const char *)attrs->buf + at, len}, key))
 			return true;
-		at = end;
+		at = *end;
 	}
 	return false;
+}
+
+bool attrs_has(const struct attrs *attrs, struct bytes key)
+{
+	size_t begin, end;
+	return find_key(attrs, key, &begin, &end);
+}
+
+void attrs_take(struct attrs *attrs, const struct attrs *from, struct bytes key)
+{
+	size_t begin, end;
+	if (!find_key(from, key, &begin, &end))
+		return;
+	if (attrs->count >= attrs->limits->count || end - begin > attrs->cap - attrs->len) {
+		attrs->dropped++;
+		return;
+	}
+	memcpy(attrs->buf + attrs->len, from->buf + begin, end - begin);
+	attrs->len += (uint32_t)(end - begin);
+	attrs->count++;
 }

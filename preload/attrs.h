@@ -4,7 +4,8 @@
  * opentelemetry.proto.trace.v1.Span: tag 4A, length, KeyValue), ready to be copied to the exporter.
  * Nothing allocates, locks or makes a system call; one writer at a time. When the buffer is full or a
  * limit is reached the attribute is left out and `dropped` counts it; a string that does not fit the
- * rest of the buffer is cut on a UTF-8 boundary and `cut` counts it.
+ * rest of the buffer is cut on a UTF-8 boundary and `cut` counts it. An owner that has a larger buffer in
+ * reserve says so with `grow`.
  *
  * Text that is not valid UTF-8 is written as bytes_value: a receiver must refuse a whole request with
  * one invalid string in it (otel.md 3.1). Keys are literals of ours, unique by construction of the
@@ -28,6 +29,8 @@ struct attrs {
 	uint32_t dropped;
 	uint32_t cut;
 	const struct attrs_limits *limits; /* never NULL */
+	/* NULL, or makes buf and cap larger, once, keeping what is written; false: it cannot. */
+	bool (*grow)(struct attrs *attrs);
 };
 
 void attrs_init(struct attrs *attrs, void *buf, size_t cap, const struct attrs_limits *limits);
@@ -108,6 +111,8 @@ void attrs_strings(struct attrs *attrs, struct bytes key, const struct bytes *va
 void attrs_concat(struct attrs *attrs, struct bytes key, const struct bytes *parts, size_t count);
 
 bool attrs_has(const struct attrs *attrs, struct bytes key);
+/* Copies the attribute of this key, if `from` has it. */
+void attrs_take(struct attrs *attrs, const struct attrs *from, struct bytes key);
 
 /* True if the text is valid UTF-8 (no surrogates, no overlong forms, nothing beyond U+10FFFF). */
 bool utf8_valid(struct bytes text);

@@ -87,14 +87,20 @@ static inline bool bytes_starts(struct bytes text, struct bytes prefix)
 	return text.len >= prefix.len && (prefix.len == 0 || memcmp(text.ptr, prefix.ptr, prefix.len) == 0);
 }
 
+/* SP or HTAB: for all but a few bytes one comparison says no. */
+static inline bool bytes_blank(char c)
+{
+	return (unsigned char)c <= ' ' && (c == ' ' || c == '\t');
+}
+
 /* Without the SP and HTAB at both ends. */
 static inline struct bytes bytes_trim(struct bytes text)
 {
-	while (text.len && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
+	while (text.len && bytes_blank(text.ptr[0])) {
 		text.ptr++;
 		text.len--;
 	}
-	while (text.len && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
+	while (text.len && bytes_blank(text.ptr[text.len - 1]))
 		text.len--;
 	return text;
 }

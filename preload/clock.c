@@ -17,6 +17,11 @@ uint64_t clock_now(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_roughly(void)
+{
+	return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
 uint64_t clock_wall(uint64_t monotonic)
 {
 	return monotonic + atomic_load_explicit(&wall_offset, memory_order_relaxed);

@@ -18,6 +18,7 @@
 #include "preload/bytes.h"
 #include "preload/context.h"
 #include "preload/log.h"
+#include "preload/protocol_settings.h"
 #include "preload/sampler.h"
 
 #define CONFIG_TYPE_BOOL bool
@@ -26,6 +27,7 @@
 #define CONFIG_TYPE_LIMIT uint32_t
 #define CONFIG_TYPE_DURATION uint32_t
 #define CONFIG_TYPE_TIMEOUT uint32_t
+#define CONFIG_TYPE_THRESHOLD uint32_t
 #define CONFIG_TYPE_SIZE uint64_t
 #define CONFIG_TYPE_TEXT const char *
 #define CONFIG_TYPE_SECRET const char *
@@ -59,8 +61,10 @@ struct config {
 	enum context_format formats[8]; /* ended by 0 */
 	struct sampler root_sampler;
 	struct attrs_limits span_limits;
+	uint64_t stack_after;                  /* ns; UINT64_MAX: never */
 	const struct bytes *known_method_list; /* NONE-terminated lists */
 	const struct bytes *redact_key_list;
+	const struct bytes *correlate_list;     /* lower case */
 	const struct bytes *capture_list[2][2]; /* [side: 0 server, 1 client][0 request, 1 response] */
 	struct {
 		struct bytes key, value;
@@ -70,6 +74,7 @@ struct config {
 };
 
 extern struct config config;
+enum protocol_db_text config_db_text(void);
 
 /* Reads `environ`-like `env` (NULL-terminated) for an executable of base name `exe`. Reports through log.h
  * (configured here as well). Allocates nothing from the heap: a static buffer, and sys_map() beyond it.

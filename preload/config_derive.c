@@ -4,6 +4,7 @@
 
 #include "preload/attrs.h"
 #include "preload/config_internal.h"
+#include "preload/span.h"
 
 #define DEFAULT_ATTRIBUTES 128
 
@@ -31,10 +32,23 @@ const struct bytes *config_list(const char *text, bool lower)
 	return list;
 }
 
+static void warn_correlate(const struct bytes *list)
+{
+	const struct config_row *row = &config_rows[CONFIG_INDEX_correlate];
+	uint32_t usable = 0;
+	for (; list->ptr; list++)
+		if (list->ptr[0] < 'a' || list->ptr[0] > 'z' || ++usable > SPAN_CORRELATES)
+			config_warn("%s: \"%s\" is left out: %s", row->variable, list->ptr,
+				    usable > SPAN_CORRELATES ? "there are too many"
+							     : "it begins with no letter");
+}
+
 static void derive_lists(void)
 {
 	config.known_method_list = config_list(config.known_methods, false);
 	config.redact_key_list = config_list(config.redact_keys, false);
+	config.correlate_list = config_list(config.correlate, true);
+	warn_correlate(config.correlate_list);
 	config.capture_list[0][0] = config_list(config.capture_server_request, true);
 	config.capture_list[0][1] = config_list(config.capture_server_response, true);
 	config.capture_list[1][0] = config_list(config.capture_client_request, true);
@@ -122,8 +136,18 @@ static uint32_t find_word(const struct word *words, struct bytes item)
 	return 0;
 }
 
-/* The bits of a list, in order of arrival in `order` when that is wanted; 0 for "none". False when nothing
- * usable is in it: the default applies. */
+static void warn_unknown(const char *variable, struct bytes list, const struct word *words)
+{
+	struct bytes rest = list, item;
+
+	while (bytes_next(&rest, ',', &item))
+		if (item.len && !bytes_equal_nocase(item, BYTES("none")) && !find_word(words, item))
+			config_warn("%s=\"%.*s\": \"%.*s\" is not known; it is left out", variable,
+				    (int)list.len, list.ptr, (int)item.len, item.ptr);
+}
+
+/* The bits of a list, in order of arrival in `order` when that is wanted; 0 for "none". False, and nothing
+ * said yet, when nothing usable is in it: the default applies. */
 static bool parse_words(const char *variable, struct bytes list, const struct word *words, uint32_t *mask,
 			enum context_format *order)
 {
@@ -133,23 +157,19 @@ static bool parse_words(const char *variable, struct bytes list, const struct wo
 
 	*mask = 0;
 	while (bytes_next(&rest, ',', &item)) {
-		if (!item.len)
-			continue;
-		items++;
-		if (bytes_equal_nocase(item, BYTES("none"))) {
-			none = true;
-			continue;
-		}
+		items += item.len != 0;
+		none = none || bytes_equal_nocase(item, BYTES("none"));
 		uint32_t bit = find_word(words, item);
-		if (!bit)
-			config_warn("%s=\"%.*s\": \"%.*s\" is not known; it is left out", variable,
-				    (int)list.len, list.ptr, (int)item.len, item.ptr);
-		else if (order && !(*mask & bit))
+		if (bit && order && !(*mask & bit))
 			order[count++] = (enum context_format)bit;
 		*mask |= bit;
 	}
-	if (!none)
-		return *mask != 0;
+	if (!none && !*mask)
+		return false;
+	if (!none) {
+		warn_unknown(variable, list, words);
+		return true;
+	}
 	if (items > 1)
 		config_warn("%s=\"%.*s\" has none besides others; using none", variable, (int)list.len,
 			    list.ptr);
@@ -292,8 +312,18 @@ void config_derive(void)
 			     config.config_file);
 	derive_lists();
 	derive_limits();
+	config.stack_after = config.stack_threshold == UINT32_MAX
+				     ? UINT64_MAX
+				     : config.stack_threshold * (uint64_t)1000000;
 	derive_sampler();
 	derive_propagators();
 	derive_exporters();
 	derive_resource();
+}
+
+enum protocol_db_text config_db_text(void)
+{
+	if (strcmp(config.db_text, "raw") == 0)
+		return DB_TEXT_RAW;
+	return strcmp(config.db_text, "off") == 0 ? DB_TEXT_OFF : DB_TEXT_SANITIZED;
 }

@@ -89,6 +89,13 @@ static uint32_t parse_TIMEOUT(struct row *row)
 	return value ? value : INT32_MAX;
 }
 
+static uint32_t parse_THRESHOLD(struct row *row)
+{
+	if (bytes_equal_nocase(*row->raw, BYTES("off")))
+		return UNSET_NUMBER;
+	return number(row, 0, UNSET_NUMBER, "is neither a number of milliseconds nor off");
+}
+
 static bool parse_size(struct bytes text, uint64_t *out)
 {
 	unsigned shift = 0;

@@ -5,12 +5,15 @@
 #include <sched.h>
 #include <string.h>
 
+#include "preload/asked.h"
 #include "preload/config.h"
+#include "preload/loop.h"
+#include "preload/names.h"
 #include "preload/session.h"
 #include "preload/sys.h"
 
 static struct pool conns;
-static struct pool arenas;
+static struct pool arenas, little_arenas;
 static const struct protocol *const *protocols;
 
 bool conn_init(uint32_t max_connections, const struct protocol *const *list)
@@ -18,6 +21,7 @@ bool conn_init(uint32_t max_connections, const struct protocol *const *list)
 	protocols = list;
 	/* Address space, until one is used. Without it, multiplexed protocols are not followed. */
 	(void)pool_init(&arenas, PROTOCOL_ARENA_SIZE, CONN_ARENAS(max_connections));
+	(void)pool_init(&little_arenas, PROTOCOL_LITTLE_ARENA, CONN_LITTLE_ARENAS(max_connections));
 	return pool_init(&conns, sizeof(struct conn), max_connections);
 }
 
@@ -35,15 +39,23 @@ static inline void pause_a_moment(void)
 #endif
 }
 
-bool conn_lock(struct conn *conn)
+/* The holder only computes, so it is soon done, unless it was preempted or was torn out of our code by an
+ * asynchronous cancel; then nobody waits for it for long: the connection is given up. */
+#define PATIENCE_NS 100000000ull
+
+__attribute__((noinline)) static bool lock_contended(struct conn *conn)
 {
-	/* The holder only computes, so it is soon done, unless it was preempted or was torn out of our code
-	 * by an asynchronous cancel; then nobody waits for it: the connection is given up. */
-	bool patient =
-		conn->protocol->multiplexed && !conn->lost; /* both ways at once, and many heads ahead */
-	for (int tries = 0; tries < (patient ? 40000 : 400); tries++) {
+	/* Both ways at once as a rule: several requests, or a thread that reads the answers of a batch while
+	 * another one still writes it. */
+	bool patient = (conn->protocol->multiplexed || conn->protocol->database) && !conn->lost;
+	uint64_t until = 0;
+	for (int tries = 0; tries < 400 || patient; tries++) {
 		if (!atomic_exchange_explicit(&conn->lock, 1, memory_order_acquire))
 			return true;
+		if (tries == 400)
+			until = clock_now() + PATIENCE_NS;
+		else if (tries > 400 && clock_now() > until)
+			break;
 		if (tries > 40)
 			sched_yield();
 		else
@@ -54,16 +66,29 @@ bool conn_lock(struct conn *conn)
 	return false;
 }
 
+bool conn_lock(struct conn *conn)
+{
+	return __builtin_expect(!atomic_exchange_explicit(&conn->lock, 1, memory_order_acquire), 1) ||
+	       lock_contended(conn);
+}
+
 static void give_arena(struct conn *conn)
 {
 	if (conn->arena.base)
-		pool_give(&arenas, conn->arena.base);
+		pool_give(conn->arena.little ? &little_arenas : &arenas, conn->arena.base);
 	conn->arena.base = NULL;
+	conn->arena.little = false;
+}
+
+static bool at_rest(const struct conn *conn)
+{
+	return conn->protocol->at_rest && conn->protocol->at_rest(conn->state);
 }
 
 void conn_unlock(struct conn *conn)
 {
-	if (conn->mode == CONN_OPAQUE) /* not earlier: the protocol may still be at work in it */
+	/* Not earlier: the protocol may still be at work in it. */
+	if (conn->arena.base && (conn->mode == CONN_OPAQUE || at_rest(conn)))
 		give_arena(conn);
 	atomic_store_explicit(&conn->lock, 0, memory_order_release);
 }
@@ -71,6 +96,11 @@ void conn_unlock(struct conn *conn)
 struct conn *conn_slot(uint32_t index)
 {
 	return pool_slot(&conns, index);
+}
+
+uint32_t conn_slots(void)
+{
+	return atomic_load_explicit(&conns.carved, memory_order_relaxed);
 }
 
 uint32_t conn_index(const struct conn *conn)
@@ -91,7 +121,8 @@ bool conn_hold(struct conn *conn)
 
 struct conn *conn_get(int fd)
 {
-	uintptr_t entry = fdtable_get(fd);
+	const fd_entry *place = fdtable_find(fd); /* never unmapped */
+	uintptr_t entry = place ? atomic_load_explicit(place, memory_order_acquire) : 0;
 	if (entry == 0 || (entry & FD_PLAIN))
 		return NULL;
 
@@ -99,7 +130,7 @@ struct conn *conn_get(int fd)
 	if (!conn_hold(conn))
 		return NULL;
 	/* The slot may have become another connection between the look and the reference. */
-	if (fdtable_get(fd) != entry) {
+	if (atomic_load_explicit(place, memory_order_acquire) != entry) {
 		conn_put(conn);
 		return NULL;
 	}
@@ -111,6 +142,7 @@ void conn_put(struct conn *conn)
 	if (atomic_fetch_sub_explicit(&conn->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	exchange_abandon(conn, BYTES_NONE, BYTES("closed"), clock_now());
+	asked_closed(conn);
 	block_give(conn->stash.block);
 	conn->stash.block = NULL;
 	owed_drop(conn);
@@ -121,7 +153,7 @@ void conn_put(struct conn *conn)
 
 void conn_tidy(struct conn *conn)
 {
-	if (!conn->stash.block || conn->first)
+	if (!conn->stash.block || conn->first || conn->stash.keep)
 		return;
 	block_give(conn->stash.block);
 	conn->stash.block = NULL;
@@ -136,19 +168,36 @@ static char *take_stash(struct protocol_stash *stash)
 
 static char *take_arena(struct protocol_arena *arena)
 {
-	if (!arena->base)
+	if (!arena->base && arena->little)
+		arena->base = pool_take(&little_arenas);
+	if (!arena->base) {
+		arena->little = false;
 		arena->base = pool_take(&arenas);
+	}
 	return arena->base;
+}
+
+void conn_open_protocol(struct conn *conn)
+{
+	const struct conn *carrier = conn->carrier;
+
+	conn->protocol->open(conn->state);
+	if (carrier && carrier->protocol == conn->protocol && conn->protocol->resume &&
+	    carrier->mode == CONN_OPAQUE)
+		conn->protocol->resume(conn->state, carrier->state);
 }
 
 void conn_choose(struct conn *conn, enum protocol_half half, struct bytes first)
 {
 	conn->fed = true;
 	for (const struct protocol *const *each = protocols; *each; each++) {
-		if (!(*each)->begins || !(*each)->begins(half, first))
+		if (!(*each)->begins || ((*each)->database && conn->role == ROLE_SERVER) ||
+		    !(*each)->begins(half, first))
 			continue;
 		conn->protocol = *each;
-		conn->protocol->open(conn->state);
+		conn_open_protocol(conn);
+		if (half == HALF_RESPONSES) /* what the client sends is no riddle then */
+			conn->early_len = EARLY_DONE;
 		return;
 	}
 }
@@ -168,13 +217,23 @@ struct conn *conn_new(enum conn_role role)
 	conn->owed = NULL;
 	conn->arena = (struct protocol_arena){.base = NULL, .take = take_arena};
 	conn->peer_len = conn->local_len = 0;
+	conn->agreed.known = false;
+	memset(conn->notes, 0, sizeof(conn->notes));
 	conn->peer_text[0] = conn->local_text[0] = conn->name[0] = '\0';
 	conn->role = (uint8_t)role;
+	conn->made_in = loop_turn();
 	conn->opener = activity_for_opening();
 	conn->protocol->open(conn->state);
 	atomic_store(&conn->fds, 1);
 	atomic_store_explicit(&conn->refs, 1, memory_order_release);
 	return conn;
+}
+
+/* A database's client waited as long as it wanted to, and gave up. (One that waits in slices for HTTP may
+ * close for any other reason.) */
+static bool timed_out(const struct conn *conn)
+{
+	return conn->protocol->database && (conn->expired || (conn->carrier && conn->carrier->expired));
 }
 
 void conn_end_exchanges(struct conn *conn)
@@ -186,21 +245,28 @@ void conn_end_exchanges(struct conn *conn)
 	sink.now = clock_now();
 	if (conn->mode == CONN_FOLLOWED && !conn->lost && conn->role == ROLE_SERVER && !conn->reset)
 		conn->protocol->end(conn->state, HALF_RESPONSES, &sink.base);
-	if (conn->first && span_shared(exchange_first(conn)))
-		exchange_abandon(conn, BYTES_NONE, BYTES("forked"), sink.now); /* a child answers */
-	else if (conn->role == ROLE_SERVER)
+	if (conn->first && span_shared(exchange_first(conn))) { /* a child answers */
+		span_left_behind(exchange_first(conn));
+		exchange_abandon(conn, BYTES_NONE, BYTES("forked"), sink.now);
+	} else if (conn->role == ROLE_SERVER) {
 		exchange_abandon(conn, conn->reset ? BYTES("connection_reset") : BYTES("response_truncated"),
 				 BYTES_NONE, sink.now);
-	else
-		exchange_abandon(conn, BYTES_NONE, BYTES("closed"), sink.now);
+	} else {
+		exchange_abandon(conn, timed_out(conn) ? BYTES("timeout") : BYTES_NONE, BYTES("closed"),
+				 sink.now);
+	}
 	conn_unlock(conn);
 }
 
 /* The end of one descriptor of it: what was under way ends with the last. */
 static void descriptor_gone(struct conn *conn, bool ends)
 {
-	if (atomic_fetch_sub(&conn->fds, 1) == 1 && ends) {
+	bool last = atomic_fetch_sub(&conn->fds, 1) == 1;
+	if (last)
+		loop_uncount(&conn->asker);
+	if (last && ends) {
 		conn_end_exchanges(conn);
+		asked_closed(conn);
 		if (conn->carries)
 			session_carrier_closed(conn);
 	}
@@ -258,12 +324,22 @@ void conn_connecting(int fd, const struct sockaddr *peer, socklen_t len)
 	    sys_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
 		return;
 
+	/* Counted before anybody judges whose it is. */
+	span_ref window = activity_window();
+	bool timers = loop_is_timers(window);
+	span_ref asker = timers ? SPAN_NOBODY : loop_count(window);
 	struct conn *conn = conn_new(ROLE_CLIENT);
+	if (!conn)
+		loop_uncount(&asker);
 	if (conn) {
+		conn->asker = asker;
+		if (timers)
+			conn->opener = SPAN_NOBODY;
 		memcpy(&conn->peer, peer, len);
 		conn->peer_len = (uint16_t)len;
 		conn->peer_known = conn->connecting = conn->editable = true;
 		conn->connect_start = clock_now();
+		name_of(&conn->peer.any, conn->name, sizeof(conn->name));
 	}
 	install(fd, conn);
 }
@@ -427,6 +503,15 @@ void conn_shutdown(int fd, int how)
 	conn_put(conn);
 }
 
+void conn_wait_expired(int fd)
+{
+	struct conn *conn = conn_get(fd);
+	if (!conn)
+		return;
+	conn->expired = true;
+	conn_put(conn);
+}
+
 void conn_bypassed(int fd)
 {
 	struct conn *conn = conn_get(fd);
@@ -448,6 +533,7 @@ void conn_disown(struct conn *conn)
 	/* The spans stay behind as what they are here: the activity that this process was forked in. Closing
 	 * the parent's connection does not end that. */
 	conn->first = conn->last = 0;
+	asked_forked(conn);
 }
 
 static void disown(int fd, uintptr_t value, void *arg)

@@ -57,18 +57,24 @@ struct conn {
 	uint8_t role;
 	bool editable;   /* proven to be seen from the first byte it carried */
 	bool connecting; /* connect() is under way */
-	bool peer_known, local_known;
+	bool peer_known, local_known, endpoint_known;
 	bool spoke;  /* a request was followed on it */
 	bool doomed; /* one of its exchanges is */
 	bool fed;    /* its first bytes have decided which protocol it is */
 	bool reset, peer_closed, sent_end;
-	uint8_t early_len;    /* of early[]; EARLY_DONE: the protocol is settled */
-	bool mixed;           /* opaque: several activities wrote to it and may wait for answers */
-	span_ref opener;      /* activity it was made in, by exact evidence; SPAN_NOBODY */
-	span_ref writer;      /* opaque: activity that last wrote */
+	bool connect_failed; /* told */
+	bool expired;      /* the last wait for it alone ended with its timeout, and nothing was read since */
+	uint8_t early_len; /* of early[]; EARLY_DONE: the protocol is settled */
+	bool mixed;        /* opaque: several activities wrote to it and may wait for answers */
+	span_ref opener;   /* activity it was made in, by exact evidence; SPAN_NOBODY */
+	span_ref asker;    /* made in its window: counted there until its first call begins (loop.h) */
+	uint32_t made_in;  /* the turn of the loop that made it; 0: no loop, or before it served anybody */
+	span_ref writer;   /* opaque: activity that last wrote */
 	uint32_t first, last; /* exchanges under way, oldest first: span index + 1 */
 	uint32_t requests;    /* exchanges begun so far */
+	uint32_t voided;      /* those that were none after all */
 	uint64_t connect_start, connect_end;
+	uint64_t established_at; /* a session: the end of the handshake */
 	/* Sessions and their carriers, see session.h. */
 	_Atomic uintptr_t handle; /* of a session: the library's; 0: a socket */
 	_Atomic uint32_t chain;
@@ -76,10 +82,15 @@ struct conn {
 	bool carries;                 /* a socket that carries one */
 	bool established;             /* the handshake is done */
 	bool plain_kept;              /* the library holds back a write that was not edited */
+	_Atomic uint8_t owners;       /* of the handle, besides the first */
+	bool early_full;              /* no room for edits before the handshake is done */
+	bool early_reading;           /* a read that fails now is no end */
+	uint32_t early_sent;          /* early data: all that may have gone, with room for edits */
 	size_t gone;                  /* the host's bytes of a write to be repeated that went already */
 	struct conn *carrier;         /* of a session, with a reference; NULL: not known */
 	struct conn *_Atomic carried; /* of a carrier; without */
 	struct session_kept *kept;    /* an edited write that the library has not taken whole */
+	struct asked *asked;          /* of a client library on it, see asked.h; NULL: none */
 	uint64_t hello;               /* a socket's first bytes: from the ClientHello's random; 0: none */
 	/* The rest of a value that is being overwritten and was only partly accepted. */
 	uint8_t over_left;
@@ -92,11 +103,22 @@ struct conn {
 	union conn_address peer, local;
 	uint16_t peer_len, local_len;
 	char peer_text[64], local_text[48], name[128];
+	struct protocol_endpoint endpoint; /* of the five above, if endpoint_known */
+	struct protocol_memo memo;
+	/* What was agreed on, where that is to be told; see session.h. */
+	struct {
+		bool known, resumed;
+		uint8_t version_len, cipher_len, alpn_len, name_len;
+		char version[8], cipher[48], alpn[32], name[64];
+	} agreed;
 	uint64_t state[PROTOCOL_STATE_MAX / 8];
+	_Alignas(8) char notes[2][PROTOCOL_NOTES_SIZE];
 };
 
-/* Of so many connections so few can speak a protocol that needs an arena at a time. */
+/* Of so many connections so few can have an arena at a time, of either size: HTTP/2's as long as they live,
+ * those of others while a call is under way (protocol.h). */
 #define CONN_ARENAS(connections) ((connections) / 64 + 1)
+#define CONN_LITTLE_ARENAS(connections) ((connections) / 8 + 1)
 
 bool conn_init(uint32_t max_connections, const struct protocol *const *protocols);
 
@@ -117,7 +139,9 @@ void conn_duplicated(int fd, int copy); /* dup: one connection, two fds; whateve
 void conn_closing(int fd);           /* before the real close: last fd of it ends the exchanges under way */
 void conn_forget(int fd);            /* the fd is gone or became something else, without an end we can date */
 void conn_shutdown(int fd, int how); /* after a successful shutdown */
-void conn_bypassed(int fd);          /* stdio or anything unseen took over: opaque */
+/* A wait for this descriptor alone ended with its timeout. */
+void conn_wait_expired(int fd);
+void conn_bypassed(int fd); /* stdio or anything unseen took over: opaque */
 void conn_closing_range(unsigned first, unsigned last);
 void conn_forked(void); /* child: exchanges under way belong to the parent */
 

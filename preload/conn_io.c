@@ -6,18 +6,31 @@
 #include <string.h>
 
 #include "preload/address.h"
+#include "preload/asked.h"
+#include "preload/given.h"
 #include "preload/log.h"
+#include "preload/loop.h"
 #include "preload/sys.h"
 
 void conn_sink(struct exchange_sink *sink, struct conn *conn)
 {
 	/* The big arrays in it need no zeroes. */
-	sink->base =
-		(struct protocol_sink){.event = exchange_event, .stash = &conn->stash, .arena = &conn->arena};
+	sink->base = (struct protocol_sink){
+		.event = exchange_event,
+		.deaf = conn->role == ROLE_SERVER ? 1u << EVENT_INSERT : 0,
+		.stash = &conn->stash,
+		.arena = &conn->arena,
+		.notes = conn->notes,
+	};
 	sink->conn = conn;
 	sink->state = conn->state;
+	sink->given = given_within();
+	sink->at = 0;
+	if (__builtin_expect(sink->given != NULL, 0))
+		sink->base.parts = exchange_parts;
 	sink->out = NULL;
 	sink->next = NULL;
+	sink->headed = false;
 	sink->replay = false;
 	sink->replayed = 0;
 	sink->recent = NULL;
@@ -27,20 +40,29 @@ void conn_sink(struct exchange_sink *sink, struct conn *conn)
 	extraction_init(&sink->fields);
 }
 
-void conn_endpoint(struct conn *conn, struct protocol_endpoint *endpoint)
+const struct protocol_endpoint *conn_endpoint(struct conn *conn)
 {
-	*endpoint = (struct protocol_endpoint){0};
+	struct protocol_endpoint *endpoint = &conn->endpoint;
+
+	if (conn->endpoint_known)
+		return endpoint;
 	if (!conn->peer_text[0])
 		address_text(&conn->peer.any, conn->peer_len, conn->peer_text, sizeof(conn->peer_text));
 	if (conn->local_known && !conn->local_text[0])
 		address_text(&conn->local.any, conn->local_len, conn->local_text, sizeof(conn->local_text));
-	endpoint->name = bytes_of(conn->name);
-	endpoint->peer_address = bytes_of(conn->peer_text);
-	endpoint->peer_port = address_port(&conn->peer.any, conn->peer_len);
-	endpoint->local_address = bytes_of(conn->local_text);
-	endpoint->local_port = address_port(&conn->local.any, conn->local_len);
-	endpoint->tls = conn->tls;
-	endpoint->is_unix = conn->peer_len >= sizeof(sa_family_t) && conn->peer.any.sa_family == AF_UNIX;
+	*endpoint = (struct protocol_endpoint){
+		.name = bytes_of(conn->name),
+		.peer_address = bytes_of(conn->peer_text),
+		.peer_port = address_port(&conn->peer.any, conn->peer_len),
+		.local_address = bytes_of(conn->local_text),
+		.local_port = address_port(&conn->local.any, conn->local_len),
+		.tls = conn->tls,
+		.is_unix = conn->peer_len >= sizeof(sa_family_t) && conn->peer.any.sa_family == AF_UNIX,
+		.memo = &conn->memo,
+	};
+	conn->memo.len = 0;
+	conn->endpoint_known = true;
+	return endpoint;
 }
 
 void conn_opaque(struct conn *conn, enum protocol_opaque why, uint64_t now)
@@ -48,6 +70,7 @@ void conn_opaque(struct conn *conn, enum protocol_opaque why, uint64_t now)
 	if (conn->mode == CONN_OPAQUE)
 		return;
 	atomic_store(&conn->mode, CONN_OPAQUE);
+	loop_uncount(&conn->asker);
 	struct bytes reason = BYTES_NONE;
 	switch (why) {
 	case OPAQUE_NOT_MINE:
@@ -56,6 +79,8 @@ void conn_opaque(struct conn *conn, enum protocol_opaque why, uint64_t now)
 		break;
 	case OPAQUE_HANDED_OVER:
 		count_one(parser_handed_over);
+		if (conn->protocol->database)
+			conn->early_len = 0; /* TLS, agreed on: the ClientHello is still to come */
 		break;
 	case OPAQUE_MALFORMED:
 		if (conn->spoke)
@@ -94,6 +119,10 @@ void conn_feed(struct conn *conn, enum protocol_half half, const struct iovec *i
 	       struct exchange_sink *sink)
 {
 	conn->version[half]++;
+	if (half == conn_half_in(conn)) /* of the other's bodies nobody learns anything */
+		sink->base.deaf &= ~(1u << EVENT_BODY);
+	else
+		sink->base.deaf |= 1u << EVENT_BODY;
 	for (int i = 0; i < iovcnt && count > 0; i++) {
 		size_t take = iov[i].iov_len < count ? iov[i].iov_len : count;
 		if (take == 0)
@@ -116,6 +145,9 @@ static void received_nothing(struct conn *conn, ssize_t got, int error, struct e
 {
 	if (got == 0) {
 		conn->peer_closed = true;
+		struct span *asked = conn->role == ROLE_SERVER ? exchange_first(conn) : NULL;
+		if (asked && atomic_load_explicit(&asked->calls, memory_order_relaxed) > 0)
+			atomic_store_explicit(&asked->hung_up, true, memory_order_relaxed);
 		conn->protocol->end(conn->state, conn_half_in(conn), &sink->base);
 		if (conn->role == ROLE_CLIENT)
 			exchange_abandon(conn, BYTES("response_truncated"), BYTES_NONE, clock_now());
@@ -135,7 +167,9 @@ static void received_nothing(struct conn *conn, ssize_t got, int error, struct e
 /* What these bytes say about this thread. */
 static void take_evidence(struct conn *conn)
 {
-	if (conn->carries) /* the session in it knows better */
+	const struct given *given = given_within();
+	/* The session in it knows better, or the library on it. */
+	if (conn->carries || asked_tells(conn) || (given && given_delivers(given)))
 		return;
 	if (conn->mode == CONN_OPAQUE) {
 		if (conn->role == ROLE_CLIENT || conn->writer != SPAN_NOBODY)
@@ -148,9 +182,12 @@ static void take_evidence(struct conn *conn)
 		return;
 	if (conn->protocol->multiplexed) /* its events say whose bytes they are */
 		return;
-	if (conn->role == ROLE_CLIENT)
-		activity_read_answer(conn, span->activity);
-	else if (span->identified && !span_inherited(span))
+	if (conn->role == ROLE_CLIENT) {
+		if (span->identified)
+			exchange_answer_read(conn, span);
+		else /* whose it will be is not always known yet */
+			activity_read_answer(conn, conn->opener);
+	} else if (span->identified && !span_inherited(span))
 		activity_read_request(conn, span_reference(span));
 }
 
@@ -158,6 +195,8 @@ void conn_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize
 {
 	if (got < 0 && exchange_error_name(error).len == 0)
 		return;
+	if (conn->expired)
+		conn->expired = false;
 	if (conn->mode == CONN_OPAQUE) {
 		if (got > 0)
 			take_evidence(conn);
@@ -191,6 +230,8 @@ void conn_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize
 			conn_feed(conn, conn_half_in(conn), iov, iovcnt, (size_t)got, &sink);
 			if (conn->role == ROLE_SERVER)
 				conn_sniffed(conn, iov, iovcnt, (size_t)got);
+			if (!sink.headed)
+				exchange_end_overdue(conn, 0, sink.now);
 		}
 	}
 	conn_unlock(conn);
@@ -204,7 +245,12 @@ static void unseen(struct conn *conn, enum protocol_half half, uint64_t count)
 		struct exchange_sink sink;
 		conn_sink(&sink, conn);
 		conn->version[half]++;
+		struct span *answered = conn->role == ROLE_SERVER ? exchange_first(conn) : NULL;
+		if (answered && half == HALF_RESPONSES) /* a file: how much more of it nobody knows */
+			atomic_store_explicit(&answered->stuck, true, memory_order_relaxed);
 		conn->protocol->skip(conn->state, half, count, &sink.base);
+		if (!sink.headed)
+			exchange_end_overdue(conn, 0, sink.now);
 	}
 	conn_unlock(conn);
 }
@@ -245,7 +291,7 @@ static void feed_in_one(struct outgoing *out, struct conn *conn, struct exchange
 
 static void choose_ahead(const struct outgoing *out, struct conn *conn)
 {
-	char first[32];
+	char first[320]; /* memcached's is known by its whole first line, with a key of 250 bytes */
 	size_t len = 0;
 	for (int i = 0; i < out->iovcnt && len < sizeof(first); i++) {
 		size_t take = out->iov[i].iov_len;
@@ -315,6 +361,8 @@ bool conn_sending(struct outgoing *out, struct conn *conn, const struct iovec *i
 	if (conn->mode == CONN_OPAQUE) {
 		if (!conn->carries)
 			note_writer(conn);
+		if (conn->early_len != EARLY_DONE && conn->protocol->database)
+			conn_sniffed(conn, iov, iovcnt, iov_length(iov, iovcnt));
 		out->length = conn->owed ? iov_length(iov, iovcnt) : 0;
 		return owed_plan(out);
 	}
@@ -383,7 +431,7 @@ static void step_back(struct outgoing *out, size_t callers)
 	if (one_half) {
 		conn->protocol->put_back(conn->state, out->state);
 	} else if (!out->fed && callers > 0) {
-		conn->protocol->open(conn->state); /* its first bytes chose it, as they would not if cut */
+		conn_open_protocol(conn); /* its first bytes chose it, as they would not if cut */
 	} else {
 		conn->protocol = out->protocol;
 		conn->fed = out->fed;
@@ -395,6 +443,9 @@ static void step_back(struct outgoing *out, size_t callers)
 		block_give(conn->stash.block);
 		conn->stash.block = out->stash;
 		out->stash = NULL;
+	} else if (conn->protocol->stash_requests == PROTOCOL_STASH_SIZE) {
+		block_give(conn->stash.block); /* there was none */
+		conn->stash.block = NULL;
 	}
 	struct span *last = exchange_last(conn);
 	if (last && last->exchange == out->begun)
@@ -440,6 +491,8 @@ static void client_sent(struct outgoing *out, ssize_t sent, size_t callers, int 
 			conn_opaque(conn, out->opaque, 0);
 		if (conn->doomed)
 			exchange_end_doomed(conn, clock_now());
+		if (conn->requests == out->begun)
+			exchange_end_overdue(conn, 1, 0);
 		struct bytes name = sent < 0 ? exchange_error_name(error) : BYTES_NONE;
 		if (name.len && conn->connecting) {
 			conn->connecting = false;
@@ -453,18 +506,35 @@ static void client_sent(struct outgoing *out, ssize_t sent, size_t callers, int 
 	conn_unlock(conn);
 }
 
+/* Its reader has nothing more to do for it: what it takes up now is no sign of a request given away. */
+static void answer_refused(struct conn *conn, struct span *answered)
+{
+	conn->reset = true;
+	if (answered && answered->reader == &thread && !conn->protocol->multiplexed)
+		activity_ended(span_reference(answered));
+}
+
 static void server_sent(struct outgoing *out, ssize_t sent, int error)
 {
 	struct conn *conn = out->conn;
-	if (sent == 0 || (sent < 0 && exchange_error_name(error).len == 0) || !conn_lock(conn))
+	bool refused = sent < 0 && exchange_error_name(error).len == 0;
+	if (sent == 0 || !conn_lock(conn))
 		return;
-	if (still_followed(conn)) {
+	struct span *answered = exchange_first(conn);
+	if (answered)
+		atomic_store_explicit(&answered->stuck,
+				      refused ||
+					      (sent > 0 && (size_t)sent < iov_length(out->iov, out->iovcnt)),
+				      memory_order_relaxed);
+	if (!refused && still_followed(conn)) {
 		struct exchange_sink sink;
 		conn_sink(&sink, conn);
 		if (sent < 0)
-			conn->reset = true; /* the end comes with close */
+			answer_refused(conn, answered); /* the end comes with close */
 		else
 			conn_feed(conn, HALF_RESPONSES, out->iov, out->iovcnt, (size_t)sent, &sink);
+		if (!sink.headed)
+			exchange_end_overdue(conn, 1, sink.now);
 	}
 	conn_unlock(conn);
 }
@@ -482,6 +552,9 @@ ssize_t conn_sent(struct outgoing *out, ssize_t sent, int *error)
 			owed_sent(out, sent > 0 ? (size_t)sent : 0);
 		else
 			client_sent(out, sent, callers, *error);
+		struct given *given = callers > 0 ? given_within() : NULL;
+		if (given)
+			given_sent(given, callers);
 		if (sent > 0 && callers == 0) {
 			if (*error == 0)
 				*error = EAGAIN;

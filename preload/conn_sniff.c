@@ -90,7 +90,8 @@ void conn_sniff(struct conn *conn, const struct iovec *iov, int iovcnt, size_t c
 		return;
 	for (const struct protocol *const *at = conn_protocols(); *at; at++) {
 		/* One that knows its first bytes for certain is chosen by conn_choose(). */
-		if (*at == conn->protocol || (*at)->begins || !fits(*at, bytes))
+		if (*at == conn->protocol || (*at)->begins ||
+		    ((*at)->database && conn->role == ROLE_SERVER) || !fits(*at, bytes))
 			continue;
 		change(conn, *at);
 		return;

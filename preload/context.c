@@ -234,10 +234,18 @@ bool context_extract(const struct extraction *extraction, struct context *out, c
 	*out = (struct context){.valid = false};
 	if (!extraction->count)
 		return false;
+	/* As nearly always: no other format has anything to say. */
+	if (extraction->count == 1 && extraction->seen[0].field == FIELD_TRACEPARENT) {
+		out->valid = out->remote = traceparent_decode(bytes_trim(extraction->seen[0].value), out);
+		return out->valid;
+	}
 	for (size_t i = 0; order[i]; i++) {
-		struct context one = {.valid = false};
-		bool valid = extract_one(order[i], extraction, &one, &room);
-		take(out, &one, valid);
+		bool valid = false;
+		if (order[i] != FORMAT_BAGGAGE) {
+			struct context one = {.valid = false};
+			valid = extract_one(order[i], extraction, &one, &room);
+			take(out, &one, valid);
+		}
 		if (extraction->overflow || order[i] == FORMAT_TRACECONTEXT ||
 		    (order[i] == FORMAT_OTTRACE && !valid))
 			continue;

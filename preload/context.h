@@ -48,6 +48,13 @@ enum context_field {
 	FIELD_COUNT,
 };
 
+/* Fields that say which span a request belongs to: one of them means that somebody has spoken already. */
+#define CONTEXT_PRESENT(field) (1u << (field))
+#define CONTEXT_IDENTIFYING                                                         \
+	(CONTEXT_PRESENT(FIELD_TRACEPARENT) | CONTEXT_PRESENT(FIELD_B3) |           \
+	 CONTEXT_PRESENT(FIELD_B3_TRACEID) | CONTEXT_PRESENT(FIELD_UBER_TRACE_ID) | \
+	 CONTEXT_PRESENT(FIELD_XRAY) | CONTEXT_PRESENT(FIELD_OT_TRACEID))
+
 struct context {
 	uint8_t trace_id[16];
 	uint8_t span_id[8];

@@ -67,6 +67,12 @@ bool hex_decode(uint8_t *out, const char *digits, size_t count)
 	return decode_each(out, digits, count) && good;
 }
 
+int hex_byte(const char digits[2])
+{
+	uint8_t byte;
+	return decode_each(&byte, digits, 1) ? byte : -1;
+}
+
 static inline bool any_bit(const uint8_t *id, size_t size)
 {
 	uint64_t words[2] = {0, 0};
@@ -78,12 +84,13 @@ static inline bool any_bit(const uint8_t *id, size_t size)
 bool trace_id_decode(struct bytes digits, uint8_t out[16])
 {
 	if (digits.len == 32)
-		return hex_decode(out, digits.ptr, 16) && any_bit(out, 16);
+		return decode_eight(out, digits.ptr) & decode_eight(out + 8, digits.ptr + 16) &
+		       any_bit(out, 16);
 	memset(out, 0, 8);
-	return digits.len == 16 && hex_decode(out + 8, digits.ptr, 8) && any_bit(out + 8, 8);
+	return digits.len == 16 && decode_eight(out + 8, digits.ptr) && any_bit(out + 8, 8);
 }
 
 bool span_id_decode(struct bytes digits, uint8_t out[8])
 {
-	return digits.len == 16 && hex_decode(out, digits.ptr, 8) && any_bit(out, 8);
+	return digits.len == 16 && decode_eight(out, digits.ptr) && any_bit(out, 8);
 }

@@ -32,6 +32,7 @@ void ottrace_inject(const struct context *context, uint32_t present, context_put
 /* Ids of 16 or 32 digits, lower case; false when malformed or all zero. */
 bool trace_id_decode(struct bytes digits, uint8_t out[16]);
 bool span_id_decode(struct bytes digits, uint8_t out[8]);
+int hex_byte(const char digits[2]); /* lower case; -1: malformed */
 bool traceparent_decode(struct bytes value, struct context *out);
 
 /* W3C tracestate. Splits a list into members; false when one is invalid or there are too many. */

@@ -7,20 +7,22 @@
 
 bool traceparent_decode(struct bytes value, struct context *out)
 {
-	uint8_t version, flags;
 	const char *text = value.ptr;
 
 	if (value.len < TRACEPARENT_LEN || text[2] != '-' || text[35] != '-' || text[52] != '-')
 		return false;
-	if (!hex_decode(&version, text, 1) || version == 0xff)
+	int version = hex_byte(text), flags = hex_byte(text + 53);
+	if (version < 0 || version == 0xff || flags < 0)
 		return false;
 	if (value.len > TRACEPARENT_LEN && (version == 0 || text[TRACEPARENT_LEN] != '-'))
 		return false;
-	if (!hex_decode(&flags, text + 53, 1) ||
-	    !trace_id_decode((struct bytes){text + 3, 32}, out->trace_id) ||
-	    !span_id_decode((struct bytes){text + 36, 16}, out->span_id))
+	struct context found = {.flags = (uint8_t)(flags & (FLAG_SAMPLED | FLAG_RANDOM))};
+	if (!trace_id_decode((struct bytes){text + 3, 32}, found.trace_id) ||
+	    !span_id_decode((struct bytes){text + 36, 16}, found.span_id))
 		return false;
-	out->flags = flags & (FLAG_SAMPLED | FLAG_RANDOM);
+	memcpy(out->trace_id, found.trace_id, sizeof(out->trace_id));
+	memcpy(out->span_id, found.span_id, sizeof(out->span_id));
+	out->flags = found.flags;
 	return true;
 }
 

@@ -17,6 +17,8 @@ extern _Atomic uint64_t counters[COUNTER_COUNT]; /* defined in counters.c */
 
 #define count_one(name) atomic_fetch_add_explicit(&counters[COUNTER_##name], 1, memory_order_relaxed)
 #define count_add(name, n) atomic_fetch_add_explicit(&counters[COUNTER_##name], (n), memory_order_relaxed)
+#define count_nth(first, n) \
+	atomic_fetch_add_explicit(&counters[COUNTER_##first + (n)], 1, memory_order_relaxed)
 #define count_get(name) atomic_load_explicit(&counters[COUNTER_##name], memory_order_relaxed)
 
 #endif

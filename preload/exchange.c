@@ -5,8 +5,16 @@
 #include <string.h>
 
 #include "preload/address.h"
+#include "preload/asked.h"
 #include "preload/config.h"
+#include "preload/correlate.h"
+#include "preload/given.h"
+#include "preload/handoff.h"
+#include "preload/later.h"
+#include "preload/loop.h"
+#include "preload/repeats.h"
 #include "preload/sys.h"
+#include "preload/transfer.h"
 
 static struct span *span_at(uint32_t link)
 {
@@ -113,7 +121,11 @@ static void unpublish(struct span *span)
 		memcpy(received.span_id, span->received_id, sizeof(received.span_id));
 		activity_unindex(span_reference(span), &received);
 	}
+	if (span->correlates)
+		correlate_unindex(span);
 	activity_ended(span_reference(span));
+	handoff_over(span);
+	later_over(span);
 	if (!span_inherited(span))
 		atomic_fetch_sub_explicit(&activities_live, 1, memory_order_relaxed);
 }
@@ -122,9 +134,11 @@ void exchange_finish(struct conn *conn, struct span *span, uint64_t now)
 {
 	exchange_remove(conn, span);
 	unpublish(span);
+	loop_uncount(&span->asker);
 	if (span->call)
 		exchange_call_conclude(span);
-	span_end(span, now);
+	if (!transfer_park(span, now))
+		span_end(span, now);
 }
 
 /* Never told to anybody and not to be told: gone without a trace. */
@@ -132,6 +146,11 @@ static void forget(struct conn *conn, struct span *span)
 {
 	exchange_remove(conn, span);
 	unpublish(span);
+	transfer_release(span);
+	if (conn->asker == SPAN_NOBODY) /* it will be tried again */
+		conn->asker = span->asker;
+	else
+		loop_uncount(&span->asker);
 	span_discard(span);
 }
 
@@ -161,25 +180,47 @@ void exchange_drop_after(struct conn *conn, uint32_t number)
 {
 	struct span *span;
 	/* One whose edit has begun stays: in a framed protocol that is before what says that it began. */
-	while ((span = exchange_last(conn)) && span->exchange > number && !span->exposed)
+	while ((span = exchange_last(conn)) && span->exchange > number && !span->exposed) {
+		asked_again(conn, span);
 		forget(conn, span);
+	}
+}
+
+#define ROUGH_AGE 20000000u /* ns; no rough reading is older */
+
+/* Text of an edit that is on its way stands in its span: a client's stays until no write is under way. */
+void exchange_end_overdue(struct conn *conn, uint8_t sending, uint64_t now)
+{
+	struct span *span = exchange_first(conn);
+
+	if (!span || config.max_span_duration == INT32_MAX ||
+	    (span->kind == SPAN_CLIENT && (conn->kept || atomic_load(&conn->sending) > sending)))
+		return;
+	uint64_t most = (uint64_t)config.max_span_duration * 1000000;
+	if (!now && clock_roughly() + ROUGH_AGE - span->start <= most)
+		return;
+	if (!now)
+		now = clock_now();
+	for (; span && span->head_seen && !span->doomed && now - span->start > most;
+	     span = exchange_first(conn)) {
+		if (span->recording)
+			attrs_string(&span->attrs, BYTES("tagalong.incomplete"), BYTES("too_long"));
+		count_one(spans_too_long);
+		exchange_finish(conn, span, now);
+	}
 }
 
 /* --- the server's side ----------------------------------------------------------------------------- */
 
 void exchange_describe(struct exchange_sink *sink, struct span *span, enum protocol_moment moment)
 {
-	struct protocol_endpoint endpoint;
-	struct protocol_facts facts = {.attrs = &span->attrs};
+	static const struct protocol_endpoint nothing;
+	struct protocol_facts facts = {.attrs = &span->attrs, .name_room = span->name};
 	enum protocol_side side = span->kind == SPAN_SERVER ? SIDE_SERVER : SIDE_CLIENT;
 
-	if (!span->recording && moment == MOMENT_REQUEST && side == SIDE_SERVER)
-		return;
-	if (moment == MOMENT_REQUEST)
-		conn_endpoint(sink->conn, &endpoint);
-	else
-		endpoint = (struct protocol_endpoint){0};
-	sink->conn->protocol->describe(sink->state, side, moment, &endpoint, &facts);
+	const struct protocol_endpoint *endpoint =
+		moment == MOMENT_REQUEST ? conn_endpoint(sink->conn) : &nothing;
+	sink->conn->protocol->describe(sink->state, side, moment, endpoint, &facts);
 	if (facts.name.len)
 		span_name(span, facts.name);
 	if (facts.failed)
@@ -188,6 +229,12 @@ void exchange_describe(struct exchange_sink *sink, struct span *span, enum proto
 		span->status = facts.status;
 	if (facts.call)
 		exchange_call_begin(span, &facts);
+	if (span->call && facts.outcome)
+		span->outcome = facts.outcome;
+	if (facts.statement && span->activity != SPAN_NOBODY) /* nobody else counts them */
+		span->statement = repeats_hash((struct bytes){span->name, span->name_len});
+	if (sink->conn->agreed.known) /* late where the request was early data */
+		exchange_tell_tls(sink->conn, span);
 	span->described = true;
 	if (side == SIDE_CLIENT && moment == MOMENT_REQUEST) {
 		span->authority = facts.authority;
@@ -205,6 +252,7 @@ static void server_head(struct exchange_sink *sink, struct span *span)
 	if (exchange_has_fields(sink, span)) {
 		exchange_context(sink, span, &parent, small, &block);
 		parent.remote = true;
+		span->evidence = PARENT_HEADER;
 		span_identify(span, &parent);
 		block_give(block);
 	} else {
@@ -215,14 +263,20 @@ static void server_head(struct exchange_sink *sink, struct span *span)
 		memcpy(span->received_id, parent.span_id, sizeof(span->received_id));
 		activity_index(span_reference(span), &parent);
 	}
-	exchange_describe(sink, span, MOMENT_REQUEST);
+	if (span->correlates)
+		correlate_index(span);
+	if (span->recording)
+		exchange_describe(sink, span, MOMENT_REQUEST);
 	sink->conn->spoke = true;
 	atomic_fetch_add_explicit(&activities_live, 1, memory_order_relaxed);
 	if (!atomic_load_explicit(&process_served, memory_order_relaxed))
 		atomic_store(&process_served, true);
 	span->reader = &thread;
+	handoff_begun(span);
 	if (exchange_first(sink->conn) == span || sink->conn->protocol->multiplexed)
 		activity_read_request(sink->conn, span_reference(span));
+	else
+		loop_pipelined();
 }
 
 static void begin(struct exchange_sink *sink, uint32_t number)
@@ -234,6 +288,7 @@ static void begin(struct exchange_sink *sink, uint32_t number)
 	if (span) { /* looked at before, then the write was refused as a whole */
 		if (span->exposed)
 			return;
+		asked_again(conn, span);
 		forget(conn, span);
 	}
 	span = span_begin(conn->role == ROLE_SERVER ? SPAN_SERVER : SPAN_CLIENT, now_of(sink));
@@ -245,32 +300,48 @@ static void begin(struct exchange_sink *sink, uint32_t number)
 	append(conn, span);
 }
 
+static void request_field(struct exchange_sink *sink, struct span *span, const struct protocol_event *event)
+{
+	bool client = span->kind == SPAN_CLIENT;
+
+	if (!correlate_is(event->number)) {
+		extraction_add(&sink->fields, event->number, event->name, event->value);
+		if (client)
+			exchange_client_field(sink, span, event);
+	} else if (!client && !span->identified) {
+		correlate_note(span, event->number, event->value);
+	} else if (client && !span->identified) {
+		correlate_ask(&span->correlated, event->number, event->value);
+	}
+}
+
 static void request_event(struct exchange_sink *sink, struct span *span, const struct protocol_event *event)
 {
 	bool client = span->kind == SPAN_CLIENT;
 
 	switch (event->type) {
 	case EVENT_FIELD:
-		extraction_add(&sink->fields, event->number, event->name, event->value);
-		if (client)
-			exchange_client_field(sink, span, event);
+		request_field(sink, span, event);
 		break;
 	case EVENT_INSERT:
 		if (client && sink->out)
 			exchange_client_insert(sink, span, sink->base_offset + event->offset);
 		break;
 	case EVENT_REQUEST_HEAD:
+		sink->at = sink->base_offset + event->offset;
 		if (!client)
 			server_head(sink, span);
+		else if (event->quiet)
+			exchange_client_quiet(sink, span);
 		else
-			exchange_client_head(sink, span);
+			exchange_client_head(sink, span, event->part);
 		span->head_seen = true;
 		span->saved = NULL;
 		sink->fields.count = 0;
 		sink->spots = 0;
 		break;
 	case EVENT_REQUEST_END:
-		span->request_ended = true;
+		atomic_store_explicit(&span->request_ended, true, memory_order_relaxed);
 		break;
 	default:
 		break;
@@ -282,7 +353,7 @@ static void response_done(struct exchange_sink *sink, struct span *span, const s
 	bool server = span->kind == SPAN_SERVER;
 	if (event->outcome)
 		exchange_call_ended(span, event, now_of(sink));
-	if (span->identified)
+	if (span->identified && !event->quiet)
 		exchange_finish(sink->conn, span, now_of(sink));
 	else
 		forget(sink->conn, span);
@@ -292,11 +363,28 @@ static void response_done(struct exchange_sink *sink, struct span *span, const s
 		activity_read_request(sink->conn, span_reference(next));
 }
 
+bool exchange_parts(struct protocol_sink *base, size_t offset)
+{
+	struct exchange_sink *sink = (struct exchange_sink *)(void *)base;
+	return given_parts(sink->given, sink->base_offset + offset);
+}
+
+void exchange_answer_read(struct conn *conn, const struct span *span)
+{
+	const struct given *given = given_within();
+	if (asked_tells(conn) || (given && given_delivers(given)))
+		return;
+	if (span->activity == SPAN_NOBODY && span->asker != SPAN_NOBODY)
+		activity_read_doubtful(conn, span->asker);
+	else
+		activity_read_answer(conn, span->activity);
+}
+
 /* Bytes of a body that were read: of two activities' bodies, and the thread is nobody's. */
 static void body_read(struct exchange_sink *sink, const struct span *span)
 {
 	if (span->kind == SPAN_CLIENT)
-		activity_read_answer(sink->conn, span->activity);
+		exchange_answer_read(sink->conn, span);
 	else if (span->identified && !span_inherited(span))
 		activity_read_request(sink->conn, span_reference(span));
 }
@@ -348,14 +436,19 @@ static void response_event(struct exchange_sink *sink, struct span *span, const 
 {
 	switch (event->type) {
 	case EVENT_RESPONSE_BEGIN:
-		span->responding = true;
+		if (span->transfer)
+			span_event(span, "response.first_byte", now_of(sink));
 		if (span->kind == SPAN_CLIENT)
-			activity_read_answer(sink->conn, span->activity);
-		else if (span->reader && span->reader != &thread)
-			activity_wandered();
+			exchange_answer_read(sink->conn, span);
+		else if (span->reader)
+			handoff_answering(span);
+		atomic_store_explicit(&span->responding, true, memory_order_relaxed);
 		break;
 	case EVENT_RESPONSE_HEAD:
-		exchange_describe(sink, span, MOMENT_RESPONSE);
+		sink->headed = true;
+		/* A client's says more than what is exported. */
+		if (span->recording || span->kind == SPAN_CLIENT)
+			exchange_describe(sink, span, MOMENT_RESPONSE);
 		break;
 	case EVENT_RESPONSE_END:
 		response_done(sink, span, event);
@@ -366,6 +459,10 @@ static void response_event(struct exchange_sink *sink, struct span *span, const 
 		break;
 	case EVENT_RESET:
 		reset(sink, span, event);
+		break;
+	case EVENT_VOID:
+		sink->conn->voided++;
+		forget(sink->conn, span);
 		break;
 	default:
 		break;
@@ -396,12 +493,23 @@ static void replay_event(struct exchange_sink *sink, const struct protocol_event
 		conn_opaque(sink->conn, event->number, now_of(sink));
 	else if (event->type == EVENT_REQUEST_BEGIN)
 		sink->replayed = event->exchange;
-	else if (event->type == EVENT_FIELD)
+	else if (event->type == EVENT_FIELD && !correlate_is(event->number))
 		extraction_add(&sink->fields, event->number, event->name, event->value);
 	else if (event->type == EVENT_REQUEST_HEAD)
 		sink->fields.count = 0;
 	else if (event->type == EVENT_RESET && (span = exchange_find(sink->conn, event->exchange)))
 		reset(sink, span, event);
+}
+
+/* The last two types: no exchange's. */
+static void stream_event(struct exchange_sink *sink, const struct protocol_event *event)
+{
+	if (event->type == EVENT_SWITCH)
+		note_switch(sink, event);
+	else if (sink->out)
+		sink->out->opaque = (uint8_t)event->number;
+	else
+		conn_opaque(sink->conn, event->number, now_of(sink));
 }
 
 void exchange_event(struct protocol_sink *base, const struct protocol_event *event)
@@ -412,29 +520,23 @@ void exchange_event(struct protocol_sink *base, const struct protocol_event *eve
 		replay_event(sink, event);
 		return;
 	}
-	if (event->type == EVENT_OPAQUE) {
-		if (sink->out)
-			sink->out->opaque = (uint8_t)event->number;
-		else
-			conn_opaque(sink->conn, event->number, now_of(sink));
-		return;
-	}
-	if (event->type == EVENT_SWITCH) {
-		note_switch(sink, event);
+	if (event->type >= EVENT_OPAQUE) {
+		stream_event(sink, event);
 		return;
 	}
 	struct span *span = sink->recent;
-	sink->recent = NULL;
 	if (event->type == EVENT_REQUEST_BEGIN) {
 		begin(sink, event->exchange);
 		sink->recent = exchange_last(sink->conn); /* if it has that number */
 		return;
 	}
-	span = span_for(sink->conn, span, event);
+	if (event->mark || !span || span->exchange != event->exchange)
+		span = span_for(sink->conn, span, event);
+	bool ends =
+		event->type == EVENT_RESPONSE_END || event->type == EVENT_RESET || event->type == EVENT_VOID;
+	sink->recent = ends ? NULL : span;
 	if (!span)
 		return;
-	if (event->type != EVENT_RESPONSE_END && event->type != EVENT_RESET)
-		sink->recent = span;
 	if (event->type <= EVENT_REQUEST_END)
 		request_event(sink, span, event);
 	else

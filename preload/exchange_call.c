@@ -61,7 +61,7 @@ void exchange_call_conclude(struct span *span)
 	attrs_string(&span->attrs, call->operation, unknown ? call->other : operation);
 	if (unknown)
 		attrs_string(&span->attrs, call->original, operation);
-	if (outcome)
+	if (outcome && outcome->key.len)
 		attrs_string(&span->attrs, outcome->key, outcome->value);
 	if (unknown)
 		span_name(span, call->name);

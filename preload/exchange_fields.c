@@ -89,17 +89,22 @@ bool exchange_context(struct exchange_sink *sink, struct span *span, struct cont
 	return valid;
 }
 
-void exchange_adopt(struct span *span, span_ref activity, bool process)
+void exchange_adopt(struct span *span, const struct activity_verdict *verdict)
 {
+	span_ref activity = verdict->activity;
 	char small[FIELDS_SMALL], *block = NULL;
 	struct context parent;
 
-	if (process) {
+	span->evidence = verdict->evidence;
+	span_ambiguous(span, (enum ambiguity)verdict->ambiguous);
+	if (verdict->process) {
 		span_identify(span, &process_context);
 		return;
 	}
 	struct span *owner = span_of(activity);
 	if (!owner) {
+		if (activity == SPAN_NOBODY && !verdict->ambiguous && thread.current == SPAN_NOBODY)
+			span->link = thread.link;
 		span_identify(span, NULL);
 		return;
 	}

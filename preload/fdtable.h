@@ -7,7 +7,8 @@
  *	pointer      a connection; the table holds one of its references
  *	odd          a plain descriptor that can wake a loop or be waited for (pipe, eventfd, epoll, ...):
  *	             the span_ref of the activity that made it, shifted, with FD_WAKES where reading it is a
- *	             wake-up
+ *	             wake-up. With FD_CHANNEL: of a pipe that no activity made, and in place of that the
+ *	             pipe's number (handoff.h)
  *
  * Lock-free; any thread, any context. */
 #ifndef TAGALONG_FDTABLE_H
@@ -30,6 +31,7 @@ extern fd_entry *_Atomic *_Atomic fdtable_top[1 << (31 - FD_SHIFT)];
 
 #define FD_PLAIN 1u
 #define FD_WAKES 2u
+#define FD_CHANNEL ((uintptr_t)1 << 63) /* of 64 bits a span_ref needs 56 */
 
 static inline fd_entry *fdtable_find(int fd)
 {
@@ -63,7 +65,17 @@ static inline uintptr_t fd_plain(span_ref activity, bool wakes)
 }
 static inline span_ref fd_plain_activity(uintptr_t entry)
 {
-	return (span_ref)(entry >> 2);
+	return entry & FD_CHANNEL ? SPAN_NOBODY : (span_ref)(entry >> 2);
+}
+
+static inline uintptr_t fd_channel(uint64_t channel, bool wakes)
+{
+	return fd_plain(channel, wakes) | FD_CHANNEL;
+}
+/* 0: it is none. */
+static inline uint64_t fd_channel_of(uintptr_t entry)
+{
+	return (entry & (FD_CHANNEL | FD_PLAIN)) == (FD_CHANNEL | FD_PLAIN) ? (entry & ~FD_CHANNEL) >> 2 : 0;
 }
 
 #endif

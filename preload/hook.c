@@ -14,6 +14,8 @@
 #include "preload/object.h"
 #include "preload/sys.h"
 
+#pragma weak dlvsym /* only glibc has it: foreign.h */
+
 _Atomic bool hooks_flag;
 
 struct search {
@@ -43,6 +45,8 @@ static int ask_object(struct dl_phdr_info *info, size_t size, void *arg)
  * layout. Absent on architectures that never had the old ones. */
 static void *newest(const char *name)
 {
+	if (!dlvsym)
+		return NULL;
 	if (strncmp(name, "pthread_cond_", 13) == 0)
 		return dlvsym(RTLD_NEXT, name, "GLIBC_2.3.2");
 	if (strncmp(name, "posix_spawn", 11) == 0)
@@ -102,7 +106,7 @@ __attribute__((noinline)) bool hook_heal(uintptr_t frame, enum layer layer)
 	/* The frame that set the guard is gone: a longjmp or a cancellation took it. */
 	thread.busy = 0;
 	thread.layer = LAYER_NONE;
-	thread.ambiguous = true;
+	thread.ambiguous = AMBIGUOUS_CUT;
 	return thread.layer < layer;
 }
 

@@ -5,7 +5,6 @@
  * plain calls. */
 #include <dlfcn.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -16,11 +15,18 @@
 #include "exporter/exporter.h"
 #include "hooks/registry.h"
 #include "preload/activity.h"
+#include "preload/asked.h"
+#include "preload/call.h"
 #include "preload/clock.h"
 #include "preload/config.h"
 #include "preload/conn.h"
+#include "preload/correlate.h"
 #include "preload/environ.h"
+#include "preload/foreign.h"
+#include "preload/given.h"
+#include "preload/handoff.h"
 #include "preload/hook.h"
+#include "preload/later.h"
 #include "preload/log.h"
 #include "preload/names.h"
 #include "preload/ownfd.h"
@@ -29,7 +35,11 @@
 #include "preload/queue.h"
 #include "preload/sampler.h"
 #include "preload/session.h"
+#include "preload/stack.h"
 #include "preload/sys.h"
+#include "preload/transfer.h"
+
+#pragma weak on_exit
 
 extern char **environ;
 
@@ -96,13 +106,16 @@ static void read_process_context(void)
 
 static void set_protocols(void)
 {
+	bool correlates = correlate_configure(config.correlate_list) > 0;
 	protocol_settings = (struct protocol_settings){
-		.carrier = context_field,
-		.carrier_lengths = context_field_lengths(),
+		.carrier = correlates ? correlate_field : context_field,
+		.carrier_lengths = correlates ? correlate_field_lengths() : context_field_lengths(),
 		.known_methods = config.known_method_list,
 		.capture_request = {config.capture_list[0][0], config.capture_list[1][0]},
 		.capture_response = {config.capture_list[0][1], config.capture_list[1][1]},
 		.redacted_query_keys = config.redact_key_list,
+		.db_text = config_db_text(),
+		.sqlcommenter = config.sqlcommenter,
 	};
 	protocol_settings_done();
 }
@@ -128,10 +141,13 @@ static void fork_child(void)
 	hook_process_started();
 	id_forked();
 	queue_forked();
+	stack_forked();
 	exporter_fork_child();
 	span_forked();
 	conn_forked();
 	atomic_store(&activities_live, 0);
+	handoff_restart();
+	later_restart();
 	if (thread.evidence != EVIDENCE_NONE)
 		thread.evidence = EVIDENCE_FORKED;
 	process_span_forked();
@@ -149,19 +165,26 @@ static bool flush(int timeout_ms)
 {
 	if (!running || !hook_same_process())
 		return true;
+	transfer_flush();
+	call_flush();
 	return exporter_flush(timeout_ms);
 }
 
 static void retire(int timeout_ms)
 {
-	if (running && hook_same_process())
-		exporter_retire(timeout_ms);
+	if (!running || !hook_same_process())
+		return;
+	transfer_flush();
+	call_flush();
+	exporter_retire(timeout_ms);
 }
 
 static void leave(int timeout_ms)
 {
-	if (running && hook_same_process())
-		exporter_leave(timeout_ms);
+	if (!running || !hook_same_process())
+		return;
+	transfer_flush();
+	exporter_leave(timeout_ms);
 }
 
 /* Address space is all that our tables take until they are used; where that is rationed they must not eat the
@@ -175,13 +198,17 @@ static void fit_memory(void)
 		size_t blocks = config.max_spans < 1024 ? config.max_spans : 1024;
 		size_t need = config.max_spans * sizeof(struct span) + blocks * BLOCK_SIZE +
 			      WIDES(blocks) * WIDE_SIZE + config.max_connections * sizeof(struct conn) +
-			      config.queue_bytes +
-			      CONN_ARENAS(config.max_connections) * (size_t)PROTOCOL_ARENA_SIZE;
-		if (need <= limit.rlim_cur / 16 || config.max_spans <= 64)
+			      config.queue_bytes + config.max_spans * sizeof(struct transfer) +
+			      call_memory(config.max_spans) + asked_memory(config.max_connections) +
+			      given_memory(config.max_connections) + correlate_memory(config.max_spans) +
+			      CONN_ARENAS(config.max_connections) * (size_t)PROTOCOL_ARENA_SIZE +
+			      CONN_LITTLE_ARENAS(config.max_connections) * (size_t)PROTOCOL_LITTLE_ARENA;
+		if (need <= limit.rlim_cur / 16 || config.max_spans <= 16)
 			return;
 		config.max_spans /= 2;
-		config.max_connections = config.max_connections / 2 > 64 ? config.max_connections / 2 : 64;
-		config.queue_bytes /= 2;
+		config.max_connections = config.max_connections / 2 > 16 ? config.max_connections / 2 : 16;
+		if (config.queue_bytes >= 128 << 10)
+			config.queue_bytes /= 2;
 	}
 }
 
@@ -191,7 +218,9 @@ static bool make_tables(void)
 	return span_init(config.max_spans) &&
 	       blocks_init(config.max_spans < 1024 ? config.max_spans : 1024) &&
 	       conn_init(config.max_connections, registry_protocols) &&
-	       session_init(config.max_connections) &&
+	       session_init(config.max_connections) && transfer_init(config.max_spans) &&
+	       call_init(config.max_spans) && asked_init(config.max_connections) &&
+	       given_init(config.max_connections) && correlate_init(config.max_spans) &&
 	       queue_open(config.queue_bytes,
 			  config.bsp_max_queue_size == UINT32_MAX ? 0 : config.bsp_max_queue_size);
 }
@@ -206,9 +235,21 @@ static void tagalong_stop(int status, void *arg)
 	/* Inert: a filter may forbid even getpid, and there is nothing left to say. */
 	if (running && hooks_live && hook_same_process()) {
 		process_span_end(status & 0xff);
+		transfer_flush();
+		call_flush();
 		exporter_shutdown((int)config.exit_timeout);
 	}
 	atomic_store_explicit(&hooks_flag, false, memory_order_release);
+	errno = saved;
+}
+
+/* Registered before the program's own, so called after them: quick_exit()'s handlers may have made spans. */
+static void tagalong_quick_stop(void *arg)
+{
+	int saved = errno;
+	(void)arg;
+	if (hooks_live)
+		flush((int)config.exit_timeout);
 	errno = saved;
 }
 
@@ -231,6 +272,7 @@ static void start(const char *own_path)
 		return;
 	}
 	environ_init(own_path, environ);
+	stack_init();
 	exporter_init();
 	ownfd_is = exporter_owns_fd;
 	ownfd_next = exporter_next_fd;
@@ -239,11 +281,13 @@ static void start(const char *own_path)
 	process_retire = retire;
 	process_forked = forked_silently;
 	process_leave = leave;
+	stack_settler = exporter_settle;
 	hook_forked = fork_child;
 	queue_set_waker(exporter_wake);
 	read_process_context();
-	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	foreign_atfork(fork_prepare, fork_parent, fork_child);
 	on_exit(tagalong_stop, NULL);
+	foreign_at_quick_exit(tagalong_quick_stop);
 	running = true;
 	process_span_begin();
 	/* Standard descriptors may be sockets that somebody else accepted (inetd). */
@@ -262,6 +306,8 @@ __attribute__((constructor)) static void tagalong_start(void)
 	const char *own_path;
 	int saved = errno;
 
+	if (foreign_libc())
+		return;
 	hook_process_started();
 	const char *name = executable_name(path, sizeof(path));
 	config_load(environ, name);

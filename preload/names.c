@@ -16,6 +16,7 @@
 struct entry {
 	_Atomic uint32_t sequence; /* odd: being written */
 	_Atomic uint64_t address[2];
+	_Atomic uint64_t from, until;
 	_Atomic uint64_t text[NAME_WORDS];
 };
 
@@ -76,7 +77,8 @@ static bool same(struct entry *entry, const struct key *key)
 	       atomic_load_explicit(&entry->address[1], memory_order_relaxed) == key->word[1];
 }
 
-static void write_entry(struct entry *entry, const struct key *key, const uint64_t *text)
+static void write_entry(struct entry *entry, const struct key *key, const uint64_t *text,
+			const struct name_times *times)
 {
 	uint32_t sequence = atomic_load_explicit(&entry->sequence, memory_order_relaxed);
 	if ((sequence & 1) ||
@@ -88,10 +90,12 @@ static void write_entry(struct entry *entry, const struct key *key, const uint64
 		atomic_store_explicit(&entry->address[i], key->word[i], memory_order_relaxed);
 	for (int i = 0; i < NAME_WORDS; i++)
 		atomic_store_explicit(&entry->text[i], text[i], memory_order_relaxed);
+	atomic_store_explicit(&entry->from, times->from, memory_order_relaxed);
+	atomic_store_explicit(&entry->until, times->until, memory_order_relaxed);
 	atomic_store_explicit(&entry->sequence, sequence + 2, memory_order_release);
 }
 
-static void remember(const struct key *key, const char *name)
+static void remember(const struct key *key, const char *name, const struct name_times *times)
 {
 	uint64_t text[NAME_WORDS] = {0};
 	size_t length = strlen(name);
@@ -109,21 +113,28 @@ static void remember(const struct key *key, const char *name)
 			chosen = &set[i];
 	if (!chosen)
 		chosen = &set[atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed) % WAYS];
-	write_entry(chosen, key, text);
+	write_entry(chosen, key, text, times);
+}
+
+static const struct name_times untimed;
+
+void name_looked_up(const struct sockaddr *address, const char *name, const struct name_times *times)
+{
+	struct key key;
+	if (key_of(address, &key))
+		remember(&key, name, times);
 }
 
 void name_remember(const struct sockaddr *address, const char *name)
 {
-	struct key key;
-	if (key_of(address, &key))
-		remember(&key, name);
+	name_looked_up(address, name, &untimed);
 }
 
 void name_remember_raw(int family, const void *address, const char *name)
 {
 	struct key key;
 	if (make_key(family, address, &key))
-		remember(&key, name);
+		remember(&key, name, &untimed);
 }
 
 static bool read_entry(struct entry *entry, const struct key *key, uint64_t *text)
@@ -155,4 +166,21 @@ bool name_of(const struct sockaddr *address, char *out, size_t cap)
 		return true;
 	}
 	return false;
+}
+
+struct name_times name_times(const struct sockaddr *address)
+{
+	struct key key;
+	struct entry *set = key_of(address, &key) ? set_of(&key) : NULL;
+	for (int i = 0; set && i < WAYS; i++) {
+		uint32_t before = atomic_load_explicit(&set[i].sequence, memory_order_acquire);
+		if (before == 0 || (before & 1) || !same(&set[i], &key))
+			continue;
+		struct name_times times = {atomic_load_explicit(&set[i].from, memory_order_relaxed),
+					   atomic_load_explicit(&set[i].until, memory_order_relaxed)};
+		atomic_thread_fence(memory_order_acquire);
+		if (atomic_load_explicit(&set[i].sequence, memory_order_relaxed) == before)
+			return times;
+	}
+	return untimed;
 }

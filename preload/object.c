@@ -44,8 +44,6 @@ static void read_dynamic(struct object *object, const ElfW(Dyn) * entry)
 
 bool object_read(struct object *object, const struct dl_phdr_info *info)
 {
-	const ElfW(Dyn) *dynamic = NULL;
-
 	memset(object, 0, sizeof(*object));
 	object->base = info->dlpi_addr;
 	object->low = UINTPTR_MAX;
@@ -53,7 +51,7 @@ bool object_read(struct object *object, const struct dl_phdr_info *info)
 		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
 		uintptr_t from = object->base + header->p_vaddr, to = from + header->p_memsz;
 		if (header->p_type == PT_DYNAMIC) {
-			dynamic = (const void *)from; // NOLINT(performance-no-int-to-ptr)
+			object->dynamic = (const void *)from; // NOLINT(performance-no-int-to-ptr)
 		} else if (header->p_type == PT_GNU_RELRO) {
 			object->relro = from;
 			object->relro_end = to;
@@ -62,9 +60,9 @@ bool object_read(struct object *object, const struct dl_phdr_info *info)
 			object->high = to > object->high ? to : object->high;
 		}
 	}
-	if (!dynamic)
+	if (!object->dynamic)
 		return false;
-	read_dynamic(object, dynamic);
+	read_dynamic(object, object->dynamic);
 	for (int i = 0; i < 2; i++)
 		if (!object->relocations[i].first)
 			object->relocations[i].count = 0;
@@ -79,14 +77,8 @@ static uint32_t hash_of(const char *name)
 	return hash;
 }
 
-static void *function_at(const struct object *object, const ElfW(Sym) * symbol)
-{
-	if (symbol->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol->st_info) != STT_FUNC)
-		return NULL;
-	return (void *)(object->base + symbol->st_value); // NOLINT(performance-no-int-to-ptr)
-}
-
-void *object_function(const struct object *object, const char *name)
+/* The definition of a name as this type, in any version. */
+static const ElfW(Sym) * find(const struct object *object, const char *name, unsigned type)
 {
 	if (!object->gnu_hash)
 		return NULL;
@@ -98,15 +90,30 @@ void *object_function(const struct object *object, const char *name)
 	if (i < first)
 		return NULL;
 	for (const uint32_t *chain = bucket + buckets - first;; i++) {
-		if ((chain[i] | 1) == (hash | 1) &&
-		    strcmp(object->strings + object->symbols[i].st_name, name) == 0) {
-			void *found = function_at(object, &object->symbols[i]);
-			if (found)
-				return found;
-		}
+		const ElfW(Sym) *symbol = &object->symbols[i];
+		if ((chain[i] | 1) == (hash | 1) && symbol->st_shndx != SHN_UNDEF &&
+		    ELF64_ST_TYPE(symbol->st_info) == type &&
+		    strcmp(object->strings + symbol->st_name, name) == 0)
+			return symbol;
 		if (chain[i] & 1)
 			return NULL;
 	}
+}
+
+void *object_function(const struct object *object, const char *name)
+{
+	const ElfW(Sym) *symbol = find(object, name, STT_FUNC);
+	return symbol ? (void *)(object->base + symbol->st_value) // NOLINT(performance-no-int-to-ptr)
+		      : NULL;
+}
+
+void *object_variable(const struct object *object, const char *name, size_t *size)
+{
+	const ElfW(Sym) *symbol = find(object, name, STT_OBJECT);
+	if (!symbol)
+		return NULL;
+	*size = symbol->st_size;
+	return (void *)(object->base + symbol->st_value); // NOLINT(performance-no-int-to-ptr)
 }
 
 bool object_imports(const struct object *object, const char *name)
@@ -118,6 +125,22 @@ bool object_imports(const struct object *object, const char *name)
 				return true;
 		}
 	}
+	return false;
+}
+
+const char *object_name(const struct object *object)
+{
+	for (const ElfW(Dyn) *entry = object->dynamic; entry->d_tag != DT_NULL; entry++)
+		if (entry->d_tag == DT_SONAME)
+			return object->strings + entry->d_un.d_val;
+	return NULL;
+}
+
+bool object_needs(const struct object *object, const char *name)
+{
+	for (const ElfW(Dyn) *entry = object->dynamic; entry->d_tag != DT_NULL; entry++)
+		if (entry->d_tag == DT_NEEDED && strcmp(object->strings + entry->d_un.d_val, name) == 0)
+			return true;
 	return false;
 }
 
@@ -133,4 +156,18 @@ unsigned long long object_changes(void)
 	unsigned long long changes = 0;
 	dl_iterate_phdr(count_changes, &changes);
 	return changes;
+}
+
+static int count_unloads(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size;
+	*(unsigned long long *)arg = info->dlpi_subs;
+	return 1;
+}
+
+unsigned long long object_unloads(void)
+{
+	unsigned long long unloads = 0;
+	dl_iterate_phdr(count_unloads, &unloads);
+	return unloads;
 }

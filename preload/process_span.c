@@ -74,6 +74,7 @@ void process_span_begin(void)
 	struct span *span = span_begin(SPAN_INTERNAL, clock_now());
 	if (!span)
 		return;
+	span->evidence = PARENT_PROCESS;
 	span_identify(span, &process_context);
 	span->exposed = true;
 	describe_executable(span);

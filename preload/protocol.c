@@ -49,7 +49,7 @@ void protocol_settings_done(void)
 	protocol_settings.capturing = false;
 	memset(protocol_settings.wanted, 0, sizeof(protocol_settings.wanted));
 	for (int i = 0; carriers && i < 26; i++)
-		protocol_settings.wanted[HALF_REQUESTS][i] = carriers[i];
+		protocol_settings.wanted[HALF_REQUESTS][i + 1] = carriers[i];
 	for (int side = 0; side < 2; side++) {
 		want(HALF_REQUESTS, protocol_settings.capture_request[side]);
 		want(HALF_RESPONSES, protocol_settings.capture_response[side]);

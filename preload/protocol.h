@@ -11,13 +11,9 @@
  * never copied: it must tell from its copied state what it has done to the arena already, and not do it a
  * second time when bytes that were looked at ahead are fed again.
  *
- * The same code serves both roles: `requests` is fed with what the client sends, `responses` with what
- * the server sends. Whether that is read or written, and whether anything may be edited, is the
- * connection's business.
- *
- * What the events are and in which order they come: protocol_event.h.
- *
- * Source of the HTTP rules: RFC 9110, RFC 9112, RFC 9113, RFC 7541. */
+ * The same code serves both roles: `requests` is fed with what the client sends, `responses` with what the
+ * server sends. Whether that is read or written, and edited, is the connection's business. The events and
+ * their order: protocol_event.h. Source of the HTTP rules: RFC 9110, RFC 9112, RFC 9113, RFC 7541. */
 #ifndef TAGALONG_PROTOCOL_H
 #define TAGALONG_PROTOCOL_H
 
@@ -27,43 +23,39 @@
 #include "preload/bytes.h"
 #include "preload/protocol_call.h"
 #include "preload/protocol_event.h"
+#include "preload/protocol_memo.h"
+#include "preload/protocol_memory.h"
 #include "preload/protocol_settings.h"
 
-#define PROTOCOL_STATE_MAX 384   /* bytes of state a connection has room for */
-#define PROTOCOL_STASH_SIZE 8192 /* bytes of one stash block */
-#define PROTOCOL_ARENA_SIZE (320 * 1024)
-#define PROTOCOL_HELLO_MAX 48 /* of a SWITCH */
-
-/* A block for what must outlive a feed. The connection provides `take`; the protocol calls it at most
- * once per head when `block` is NULL and sets nothing else; the connection frees the block after the
- * exchange's head event, or with the connection. take() answers NULL when the budget is used up. */
-struct protocol_stash {
-	char *block;
-	char *(*take)(struct protocol_stash *stash);
-};
-
-/* The arena: PROTOCOL_ARENA_SIZE bytes aligned to 64, contents undefined, of which only what is touched costs
- * anything. take() answers the same one again when it was taken already, NULL when the budget is used up. The
- * connection gives it back, with all that is in it, at its end or after OPAQUE; nothing in it may need
- * closing. */
-struct protocol_arena {
-	char *base;
-	char *(*take)(struct protocol_arena *arena);
-};
+#define PROTOCOL_STATE_MAX 384 /* bytes of state a connection has room for */
+#define PROTOCOL_HELLO_MAX 48  /* of a SWITCH */
+#define PROTOCOL_NAME_MAX 128
 
 struct protocol_sink {
 	void (*event)(struct protocol_sink *sink, const struct protocol_event *event);
+	uint32_t deaf; /* bit n: nobody listens to events of type n, which need not be told */
 	struct protocol_stash *stash;
 	struct protocol_arena *arena;
+	/* Does a call end with the command that ends at this offset, though more is sent along? NULL: no. */
+	bool (*parts)(struct protocol_sink *sink, size_t offset);
+	char (*notes)[PROTOCOL_NOTES_SIZE]; /* two, aligned to 8; or NULL */
 };
 
 /* One change to the bytes of a feed. An insertion stands before the byte at `offset`; a replacement for as
  * many bytes as it has. An offset below 0 lies in an earlier feed. */
-#define PROTOCOL_EDITS 3
+#define PROTOCOL_EDITS 5
 struct protocol_edit {
 	ptrdiff_t offset;
 	bool replaces;
 	struct bytes text;
+};
+
+/* The value of a field that is framed, anew: as long as it was, and different only in `len` bytes from `at`
+ * on. */
+struct protocol_rewrite {
+	uint64_t framed;
+	struct bytes value;
+	size_t at, len;
 };
 
 /* What the connection knows of its two ends; text is borrowed for the call, NONE where unknown. */
@@ -74,15 +66,20 @@ struct protocol_endpoint {
 	uint16_t peer_port, local_port; /* 0: none */
 	bool tls;
 	bool is_unix;
+	struct protocol_memo
+		*memo; /* the connection's, for what depends on this and on the message; or NULL */
 };
 
 /* What describe() fills in. Attributes go to `attrs`; the rest is copied by the caller at once. */
 struct protocol_facts {
 	struct attrs *attrs;
 	struct bytes name;       /* span name; NONE: leave as it is */
+	char *name_room;         /* PROTOCOL_NAME_MAX bytes where a name may be put together; NULL: none */
 	struct bytes error_type; /* NONE: no error */
 	bool failed;             /* status ERROR */
 	uint16_t status;         /* the protocol's status code, 0: none */
+	/* MOMENT_REQUEST, client side: a statement, of which a request may make many that are named alike. */
+	bool statement;
 	/* Client side, to know a redirect's next request again. MOMENT_REQUEST: hashes of where the request
 	 * goes (host and port) and of what it asks for. MOMENT_RESPONSE: `again` when the answer redirects,
 	 * and where to (0: the same as asked before). */
@@ -92,6 +89,7 @@ struct protocol_facts {
 	const struct protocol_call *call;
 	struct bytes operation;
 	uint64_t timeout;
+	const struct protocol_outcome *outcome; /* MOMENT_RESPONSE: how it ended, where the head says so */
 };
 
 enum protocol_moment { MOMENT_REQUEST, MOMENT_RESPONSE };
@@ -121,6 +119,9 @@ struct protocol {
 	void (*describe)(const void *state, enum protocol_side side, enum protocol_moment moment,
 			 const struct protocol_endpoint *endpoint, struct protocol_facts *facts);
 
+	/* A database's: followed where this side is its client, opaque where it is the server. Context is put
+	 * in only where INSERT is told. */
+	bool database;
 	/* Several exchanges are under way at a time, in any order. */
 	bool multiplexed;
 	/* Back to where the copy stands with what the client sends, and only with that: of what the server
@@ -131,6 +132,12 @@ struct protocol {
 	/* Are these, the first bytes of a connection, certainly this protocol's? NULL: never certain. The
 	 * first protocol of the list has all that nobody is certain of. */
 	bool (*begins)(enum protocol_half half, struct bytes first);
+	/* Does the arena hold nothing that is still to be read? There are fewer of them than connections, and
+	 * most of a pool's wait for their next call. NULL: it does as long as the connection lives. */
+	bool (*at_rest)(const void *state);
+	/* After open(), in a session whose carrier was followed as this protocol, and handed over: what is
+	 * known from there. */
+	void (*resume)(void *state, const void *carrier);
 	/* Instead of open(): begins in the middle of a connection, after SWITCH. Exchange 1 is under way. */
 	void (*take_over)(void *state, struct bytes hello, struct protocol_sink *sink);
 	/* Only during INSERT. How the lines ("name: value" CRLF ...) are put in where that takes more than
@@ -140,6 +147,10 @@ struct protocol {
 	 * an earlier feed and has not been made. NULL: the lines go in as they are, at the event's offset. */
 	int (*insert)(const void *state, struct bytes lines, char *room, size_t size,
 		      struct protocol_edit edit[PROTOCOL_EDITS]);
+	/* Only during INSERT, with what a FIELD of this head said in `framed`. As insert(), for a value in
+	 * place of the one that is there. */
+	int (*rewrite)(const void *state, const struct protocol_rewrite *what, char *room, size_t size,
+		       struct protocol_edit edit[PROTOCOL_EDITS]);
 	/* Only during INSERT. NULL: fields are put in as "name: value\r\n" lines. Otherwise turns such lines
 	 * into what this protocol puts there, and tells what that changes before it. Answers the length, 0:
 	 * it does not fit. The same lines give the same bytes, however often it is asked. */

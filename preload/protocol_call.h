@@ -5,7 +5,7 @@
 #include "preload/bytes.h"
 
 struct protocol_outcome {
-	struct bytes key, value; /* the attribute that tells it */
+	struct bytes key, value; /* the attribute that tells it; NONE: only the following */
 	bool failed[2];          /* [enum protocol_side]: an error there, with the value as its type */
 	bool unknown;            /* the server knows nothing of the name that it was called by */
 };

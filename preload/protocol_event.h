@@ -16,10 +16,14 @@
  *   RESPONSE_HEAD  final head complete; describe() may be asked
  *   RESPONSE_END   last byte of the response
  *
- * Multiplexed protocols have two more:
+ * Multiplexed protocols have two more, of which the second is also told by one whose server does not answer
+ * (CANCELLED: the exchange ends when what was looked at ahead has been sent):
  *
  *   BODY           bytes of this exchange's body are in this feed, of the half that `number` says
  *   RESET          the exchange ends here, early; `number`: an enum protocol_reset, `value`: the error
+ *
+ * VOID says that the exchange was none after all, whatever was told of it: nothing is exported. Its number is
+ * not given to another.
  *
  * SWITCH ends the parsing of both halves too: from `offset` on the connection speaks `next`, with this
  * exchange, the only one and its request complete, under way; `value` is what next->take_over() is to be
@@ -48,7 +52,8 @@ enum protocol_event_type {
 	EVENT_RESPONSE_END,
 	EVENT_BODY,
 	EVENT_RESET,
-	EVENT_OPAQUE,
+	EVENT_VOID,
+	EVENT_OPAQUE, /* this and the next: of the connection, not of an exchange */
 	EVENT_SWITCH,
 };
 
@@ -81,6 +86,10 @@ struct protocol_event {
 	 */
 	const struct protocol_outcome *outcome, *late;
 	const struct protocol *next; /* SWITCH */
+	uint64_t framed; /* FIELD: what rewrite() takes to change the value where it stands; 0: it cannot */
+	bool quiet; /* REQUEST_HEAD: whose it is counts, but it is no span of its own (so far: it may be told
+		     * again, and then be one). RESPONSE_END: nothing came of it that is to be told */
+	bool part;  /* REQUEST_HEAD: preparation only, of which nothing is told unless it fails */
 	bool whole; /* FIELD: the value stands in this feed from `offset` to offset + value.len;
 		     * false: it began in an earlier feed, and `offset` means nothing */
 };

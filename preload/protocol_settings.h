@@ -9,30 +9,33 @@
 
 enum protocol_side { SIDE_SERVER, SIDE_CLIENT };
 
+enum protocol_db_text { DB_TEXT_SANITIZED, DB_TEXT_RAW, DB_TEXT_OFF };
+
 /* Set once at start, before any feed; read-only afterwards. Lists are arrays ended by a NONE item. */
 struct protocol_settings {
 	/* 0: not a carrier field; else its number, given back in FIELD. Must be fast for "host". */
 	uint32_t (*carrier)(struct bytes name);
-	/* [letter]: lengths that the name of a carrier field may have, see protocol_length_bit(). */
+	/* [letter - 'a']: lengths that the name of a carrier field may have, see protocol_length_bit(). */
 	const uint32_t *carrier_lengths;
 	const struct bytes *known_methods;      /* case-sensitive */
 	const struct bytes *capture_request[2]; /* [enum protocol_side], lower case header names */
 	const struct bytes *capture_response[2];
 	const struct bytes *redacted_query_keys;
+	enum protocol_db_text db_text; /* of statements: literals replaced, as they are, or not at all */
+	bool sqlcommenter;             /* a comment with the context goes into statements */
 	/* Derived by protocol_settings_done(): [half][letter], lengths of the names that are carriers or to
 	 * be captured. Most fields of a message are known to be neither by this alone. */
-	uint32_t wanted[2][27];
+	uint32_t wanted[2][32];
 	bool capturing; /* any header at all */
 };
 
 extern struct protocol_settings protocol_settings; /* defined in preload/protocol.c */
 void protocol_settings_done(void);                 /* after each change */
 
-/* 0 to 25 for a name that begins with that letter, in either case; 26 for all others. */
+/* 1 to 26 for a name that begins with that letter, in either case; what else begins one shares a number. */
 static inline unsigned protocol_letter(struct bytes name)
 {
-	unsigned letter = ((unsigned)(unsigned char)name.ptr[0] | 0x20) - 'a';
-	return letter < 26 ? letter : 26;
+	return (unsigned char)name.ptr[0] & 31;
 }
 
 /* Bit n for a name of n bytes, bit 31 for longer ones. */

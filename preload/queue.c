@@ -1,8 +1,9 @@
 /* queue.c - a ring of records: writers reserve with a compare-and-swap, fill, then publish.
  *
  * Positions count bytes and only grow. A record is an 8-byte header {length, kind | READY} and its payload,
- * padded to 8; it never wraps: where the end of the ring is too near, a filler record takes the rest. The
- * reader zeroes what it gives back, so that a header that is not READY yet reads as 0. */
+ * padded to 8, of which the reader may have given up some (SPARE bytes of the length); it never wraps: where
+ * the end of the ring is too near, a filler record takes the rest. The reader zeroes what it gives back, so
+ * that a header that is not READY yet reads as 0. */
 #include "preload/queue.h"
 
 #include <stdatomic.h>
@@ -12,6 +13,8 @@
 
 #define READY 0x80000000u
 #define FILLER 0x7fu
+#define SPARE_SHIFT 7 /* between the kind and READY */
+#define SPARE_MOST ((1u << (31 - SPARE_SHIFT)) - 1)
 #define HEADER 8u
 #define PADDED(n) (((n) + 7) & ~(size_t)7)
 
@@ -40,10 +43,9 @@ static _Atomic uint64_t *header_at(uint64_t position)
 	return (_Atomic uint64_t *)(void *)(ring + (position & (capacity - 1)));
 }
 
-static void publish(uint64_t position, uint32_t length, uint32_t kind)
+static void publish(_Atomic uint64_t *header, uint32_t length, uint32_t kind)
 {
-	atomic_store_explicit(header_at(position), (uint64_t)(kind | READY) << 32 | length,
-			      memory_order_release);
+	atomic_store_explicit(header, (uint64_t)(kind | READY) << 32 | length, memory_order_release);
 }
 
 /* Room for `need` bytes in one piece; false when there is none. */
@@ -59,41 +61,54 @@ static bool reserve(size_t need, uint64_t *position)
 							   memory_order_relaxed))
 			continue;
 		if (skip)
-			publish(at, (uint32_t)(skip - HEADER), FILLER);
+			publish(header_at(at), (uint32_t)(skip - HEADER), FILLER);
 		*position = at + skip;
 		return true;
 	}
 }
 
-bool queue_put(enum record_kind kind, const struct bytes *parts, size_t count)
+char *queue_begin(size_t length)
 {
-	size_t length = 0;
 	uint64_t position;
 
-	for (size_t i = 0; i < count; i++)
-		length += parts[i].len;
 	if (atomic_load_explicit(&closed, memory_order_relaxed)) {
 		count_one(spans_after_shutdown);
-		return false;
+		return NULL;
 	}
 	if (length > capacity / 4 ||
 	    (most_records && atomic_load_explicit(&records, memory_order_relaxed) >= most_records) ||
 	    !reserve(HEADER + PADDED(length), &position)) {
 		count_one(spans_queue_full);
-		return false;
+		return NULL;
 	}
-	char *to = (char *)header_at(position) + HEADER;
+	return (char *)header_at(position) + HEADER;
+}
+
+void queue_commit(char *place, enum record_kind kind, size_t length)
+{
+	/* Sequentially consistent, as is the look at the exporter's state in wake(): either this writer sees
+	 * that it sleeps, or it sees this record before it does. */
+	atomic_fetch_add(&records, 1);
+	publish((_Atomic uint64_t *)(void *)(place - HEADER), (uint32_t)length, kind);
+	if (wake)
+		wake();
+}
+
+bool queue_put(enum record_kind kind, const struct bytes *parts, size_t count)
+{
+	size_t length = 0;
+
+	for (size_t i = 0; i < count; i++)
+		length += parts[i].len;
+	char *place = queue_begin(length), *to = place;
+	if (!place)
+		return false;
 	for (size_t i = 0; i < count; i++) {
 		if (parts[i].len)
 			memcpy(to, parts[i].ptr, parts[i].len);
 		to += parts[i].len;
 	}
-	/* Sequentially consistent, as is the look at the exporter's state in wake(): either this writer sees
-	 * that it sleeps, or it sees this record before it does. */
-	atomic_fetch_add(&records, 1);
-	publish(position, (uint32_t)length, kind);
-	if (wake)
-		wake();
+	queue_commit(place, kind, length);
 	return true;
 }
 
@@ -118,9 +133,19 @@ static uint32_t length_of(uint64_t header)
 	return (uint32_t)header;
 }
 
+static uint32_t kind_of(uint64_t header)
+{
+	return (uint32_t)(header >> 32) & FILLER;
+}
+
+static uint32_t spare_of(uint64_t header)
+{
+	return ((uint32_t)(header >> 32) & ~READY) >> SPARE_SHIFT;
+}
+
 static bool is_filler(uint64_t header)
 {
-	return ((uint32_t)(header >> 32) & ~READY) == FILLER;
+	return kind_of(header) == FILLER;
 }
 
 size_t queue_peek(struct queue_record *out, size_t max, size_t max_bytes)
@@ -133,16 +158,28 @@ size_t queue_peek(struct queue_record *out, size_t max, size_t max_bytes)
 		if (header == 0)
 			break;
 		if (!is_filler(header)) {
-			bytes += length_of(header);
+			uint32_t length = length_of(header) - spare_of(header);
+			bytes += length;
 			if (found && bytes > max_bytes)
 				break;
-			out[found].kind = (enum record_kind)((uint32_t)(header >> 32) & ~READY);
-			out[found++].payload =
-				(struct bytes){(char *)header_at(at) + HEADER, length_of(header)};
+			out[found].kind = (enum record_kind)kind_of(header);
+			out[found++].payload = (struct bytes){(char *)header_at(at) + HEADER, length};
 		}
 		at += HEADER + PADDED(length_of(header));
 	}
 	return found;
+}
+
+void queue_amend(struct queue_record *record, enum record_kind kind, size_t length)
+{
+	_Atomic uint64_t *header = (_Atomic uint64_t *)(void *)(record->payload.ptr - HEADER);
+	uint32_t whole = length_of(atomic_load_explicit(header, memory_order_relaxed));
+
+	if (length > whole || whole - length > SPARE_MOST)
+		return;
+	publish(header, whole, kind | (uint32_t)(whole - length) << SPARE_SHIFT);
+	record->kind = kind;
+	record->payload.len = length;
 }
 
 void queue_release(size_t count)
@@ -161,6 +198,12 @@ void queue_release(size_t count)
 		at += size;
 		atomic_store_explicit(&tail, at, memory_order_release);
 	}
+}
+
+void queue_wake(void)
+{
+	if (wake)
+		wake();
 }
 
 void queue_set_waker(void (*waker)(void))

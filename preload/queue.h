@@ -11,7 +11,10 @@
 
 #include <stdint.h>
 
-enum record_kind { RECORD_SPAN = 1 };
+enum record_kind {
+	RECORD_SPAN = 1,
+	RECORD_STACK, /* the same with what stack.h lays behind it; becomes RECORD_SPAN by queue_amend() */
+};
 
 struct queue_record {
 	enum record_kind kind;
@@ -25,6 +28,11 @@ bool queue_open(size_t bytes, uint32_t max_records);
  * already_shutdown after queue_close()). */
 bool queue_put(enum record_kind kind, const struct bytes *parts, size_t count);
 
+/* The same in two steps, for a writer that fills the record itself and is not held up in between: a place for
+ * `length` bytes, aligned to 8. NULL: dropped and counted. */
+char *queue_begin(size_t length);
+void queue_commit(char *place, enum record_kind kind, size_t length);
+
 uint32_t queue_records(void); /* now in the ring; a hint */
 size_t queue_used(void);      /* bytes; a hint */
 size_t queue_capacity(void);
@@ -34,9 +42,12 @@ size_t queue_capacity(void);
  * first `records` of them. */
 size_t queue_peek(struct queue_record *out, size_t max, size_t max_bytes);
 void queue_release(size_t records);
+/* Reader only. Another kind, and a payload that begins where it began and is no longer than it was. */
+void queue_amend(struct queue_record *record, enum record_kind kind, size_t length);
 
 /* Called by a writer after a put. The exporter sets it; must be async-signal-safe and cheap. */
 void queue_set_waker(void (*waker)(void));
+void queue_wake(void); /* as after a put, without one */
 
 void queue_close(void);  /* later puts are counted as already_shutdown */
 void queue_forked(void); /* child after fork: empty again, open, no waker running */

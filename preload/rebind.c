@@ -200,3 +200,27 @@ size_t rebind_new(const struct rebind_before *before, const struct hook_library 
 	dl_iterate_phdr(rebind_object, &work);
 	return work.changed;
 }
+
+static bool is_listed(const char *name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+void rebind_tables(const struct object *object, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < object->relocations[0].count; i++) {
+		const ElfW(Rela) *relocation = &object->relocations[0].first[i];
+		const ElfW(Sym) *symbol = &object->symbols[ELF64_R_SYM(relocation->r_info)];
+		uintptr_t *slot = (uintptr_t *)(object->base +
+						relocation->r_offset); // NOLINT(performance-no-int-to-ptr)
+		uintptr_t own = object->base + symbol->st_value;
+		if (IS_DATA_SLOT(ELF64_R_TYPE(relocation->r_info)) && symbol->st_shndx != SHN_UNDEF &&
+		    (uintptr_t)slot % sizeof(*slot) == 0 &&
+		    is_listed(object->strings + symbol->st_name, names, count) &&
+		    __atomic_load_n(slot, __ATOMIC_RELAXED) != own)
+			store(object, slot, own);
+	}
+}

@@ -9,6 +9,7 @@
 #define TAGALONG_REBIND_H
 
 #include "preload/hook.h"
+#include "preload/object.h"
 
 #define REBIND_OBJECTS 1024
 
@@ -20,5 +21,9 @@ struct rebind_before {
 /* Before the real dlopen, and after it. libraries: NULL-terminated. Returns how many slots were changed. */
 void rebind_remember(struct rebind_before *before);
 size_t rebind_new(const struct rebind_before *before, const struct hook_library *const *libraries);
+/* Words of an object that lead to functions of these names, which it defines itself, lead to its own: what it
+ * compares with what it finds elsewhere must be what it would be without us. Its calls stay as they are. For
+ * inside dl_iterate_phdr(). */
+void rebind_tables(const struct object *object, const char *const *names, size_t count);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "preload/conn_internal.h"
+#include "preload/loop.h"
 #include "preload/sys.h"
 
 #define HELLOS 1024 /* of sockets whose session is not known yet: a younger one may push an older one out */
@@ -135,6 +136,52 @@ void session_end(const void *handle)
 		conn_closed(conn);
 }
 
+void session_freed(const void *handle)
+{
+	struct conn *session = session_get(handle);
+	if (!session)
+		return;
+	uint8_t owners = atomic_load(&session->owners);
+	while (owners && !atomic_compare_exchange_weak(&session->owners, &owners, (uint8_t)(owners - 1)))
+		;
+	if (!owners)
+		session_end(handle);
+	conn_put(session);
+}
+
+/* --- early data
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+void session_early(struct conn *session, size_t count, size_t most)
+{
+	if (most > UINT32_MAX)
+		most = UINT32_MAX;
+	if (count > UINT32_MAX / 2 || session->early_sent > UINT32_MAX / 2)
+		count = UINT32_MAX / 2;
+	session->early_sent += (uint32_t)count + BLOCK_SIZE;
+	if (session->early_sent > most)
+		session->early_full = true;
+}
+
+void session_early_rejected(struct conn *session)
+{
+	session_drop_write(session);
+	if (!conn_lock(session))
+		return;
+	exchange_abandon(session, BYTES("early_data_rejected"), BYTES_NONE, clock_now());
+	conn_tidy(session);
+	session->protocol = conn_protocols()[0];
+	session->protocol->open(session->state);
+	session->fed = false;
+	session->early_len = 0;
+	session->requests = 0;
+	session->over_left = 0;
+	session->gone = 0;
+	session->version[HALF_REQUESTS]++;
+	conn_unlock(session);
+}
+
 /* --- the carrier
  * --------------------------------------------------------------------------------------------------- */
 
@@ -145,6 +192,12 @@ static void carried_by(struct conn *session, struct conn *carrier)
 		conn_put(carrier);
 		return;
 	}
+	if (carrier->asker != SPAN_NOBODY) { /* counted once, until its first call */
+		loop_uncount(&session->asker);
+		session->asker = carrier->asker;
+		carrier->asker = SPAN_NOBODY;
+	}
+	session->made_in = carrier->made_in;
 	conn_opaque(carrier, OPAQUE_HANDED_OVER, 0);
 	carrier->carries = true;
 	session->carrier = carrier;
@@ -155,6 +208,7 @@ static void carried_by(struct conn *session, struct conn *carrier)
 	session->local = carrier->local;
 	session->local_len = carrier->local_len;
 	session->local_known = carrier->local_known;
+	session->endpoint_known = false;
 	session->connect_start = carrier->connect_start;
 	session->connect_end = carrier->connect_end;
 	memcpy(session->name, carrier->name, sizeof(session->name));
@@ -204,6 +258,7 @@ void session_server_name(struct conn *session, const char *name)
 	if (session->name[0] || !name || strlen(name) >= sizeof(session->name))
 		return;
 	memcpy(session->name, name, strlen(name) + 1);
+	session->endpoint_known = false;
 }
 
 /* --- ends

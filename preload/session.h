@@ -23,8 +23,10 @@ struct conn *session_get(const void *handle);
 /* A new one, with a reference taken. Not followed: application bytes went by already, it is opaque. NULL: no
  * room. */
 struct conn *session_begin(const void *handle, enum conn_role role, bool followed);
-/* The handle is freed, or made ready for another session. */
+/* The handle is made ready for another session. */
 void session_end(const void *handle);
+/* One of its owners has freed it. */
+void session_freed(const void *handle);
 
 /* Who carries it; nothing happens when it has a carrier already or none can be found. */
 void session_on_fd(struct conn *session, int fd);
@@ -40,6 +42,20 @@ void session_server_name(struct conn *session, const char *name); /* where the p
 void session_failed(struct conn *session, struct bytes error_type, int error);
 /* This side has said that it sends no more. */
 void session_shutdown(struct conn *session);
+
+/* A client is about to write early data, of which the server takes `most` bytes. Where there is no room for
+ * edits, it goes out as it is. Does not need hook_enter(). */
+void session_early(struct conn *session, size_t count, size_t most);
+/* The server did not take it: those requests failed, and the session's bytes begin anew. */
+void session_early_rejected(struct conn *session);
+
+/* session_facts.c: what the handshake agreed on, as the library names it; kept when it is to be told. */
+struct session_facts {
+	struct bytes version, cipher, alpn, server_name;
+	bool resumed;
+};
+bool session_wants_facts(void);
+void session_facts(struct conn *session, const struct session_facts *facts);
 
 /* For conn.c: the end of a session's slot; the end of a carrier; the child of a fork. */
 void session_cleanup(struct conn *conn);

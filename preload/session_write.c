@@ -71,7 +71,7 @@ static size_t end_of_edits(const struct outgoing *out)
 /* Plans the write. NULL: it goes out as it is, and *out was begun, which goes on reading *iov. */
 static struct session_kept *plan(struct conn *session, const struct iovec *iov, struct outgoing *out)
 {
-	bool plain = session->role == ROLE_SERVER || session->plain_kept ||
+	bool plain = session->role == ROLE_SERVER || session->plain_kept || session->early_full ||
 		     (session->mode == CONN_OPAQUE && !session->owed);
 	struct session_kept *kept = plain ? NULL : (struct session_kept *)(void *)block_take();
 	char *block = kept ? block_take() : NULL;

@@ -8,14 +8,22 @@
 #include "preload/config.h"
 #include "preload/counters.h"
 #include "preload/hook.h"
+#include "preload/overdue.h"
 #include "preload/pool.h"
 #include "preload/queue.h"
+#include "preload/repeats.h"
 #include "preload/sampler.h"
+#include "preload/stack.h"
+#include "preload/sys.h"
 #include "preload/thread.h"
 
 static struct pool spans;
 static _Atomic uint32_t forks;      /* children made so far */
 static _Atomic uint32_t fork_epoch; /* spans begun before the last fork carry an older one */
+
+/* The generation of each slot once more, where a child can see it after the fork: what it carries on of its
+ * parent's requests dies with them. A child has a board of its own for its own spans. */
+static _Atomic uint32_t *board;
 
 #define REF(generation, index) ((span_ref)(generation) << 24 | (index))
 #define REF_INDEX(ref) ((uint32_t)((ref)&0xffffff))
@@ -25,7 +33,31 @@ bool span_init(uint32_t max_spans)
 {
 	if (max_spans > 1u << 23)
 		max_spans = 1u << 23;
+	board = sys_map_shared(max_spans * sizeof(*board));
 	return pool_init(&spans, sizeof(struct span), max_spans);
+}
+
+/* Long addresses, captured headers and statements: a block in place of the slot's own buffer. */
+static bool grow(struct attrs *attrs)
+{
+	struct span *span = (struct span *)(void *)((char *)attrs - offsetof(struct span, attrs));
+
+	attrs->grow = NULL;
+	span->wide = block_take();
+	if (!span->wide)
+		return false;
+	memcpy(span->wide, attrs->buf, attrs->len);
+	attrs->buf = (uint8_t *)span->wide;
+	attrs->cap = BLOCK_SIZE;
+	return true;
+}
+
+static void beat(const struct span *span)
+{
+	_Atomic uint32_t *pulse = atomic_load_explicit(&span->pulse, memory_order_relaxed);
+	if (pulse)
+		atomic_store_explicit(pulse, atomic_load_explicit(&span->generation, memory_order_relaxed),
+				      memory_order_release);
 }
 
 struct span *span_begin(enum span_kind kind, uint64_t start)
@@ -34,6 +66,7 @@ struct span *span_begin(enum span_kind kind, uint64_t start)
 	struct span *span = pool_take(&spans);
 	if (!span) {
 		count_one(spans_no_slot);
+		overdue_pressed();
 		return NULL;
 	}
 
@@ -43,13 +76,21 @@ struct span *span_begin(enum span_kind kind, uint64_t start)
 	span->index = pool_index(&spans, span);
 	span->kind = (uint8_t)kind;
 	span->start = start;
-	span->fork_epoch = atomic_load_explicit(&fork_epoch, memory_order_relaxed);
+	atomic_store_explicit(&span->fork_epoch, atomic_load_explicit(&fork_epoch, memory_order_relaxed),
+			      memory_order_relaxed);
+	atomic_store_explicit(&span->pulse, board ? &board[span->index] : NULL, memory_order_relaxed);
+	if (kind == SPAN_CLIENT) {
+		span->reader = &thread;
+		span->waits = thread.waits;
+	}
 	span->forks = atomic_load_explicit(&forks, memory_order_relaxed);
 	attrs_init(&span->attrs, span->attrs_buf, sizeof(span->attrs_buf), &config.span_limits);
+	span->attrs.grow = grow;
 	id_span(&thread.ids, span->context.span_id);
 	/* Whoever sees the new generation sees an identity that is not final yet (identified is false). */
 	atomic_store_explicit(&span->generation, (generation | 1) + (generation & 1 ? 2 : 0),
 			      memory_order_release);
+	beat(span);
 	return span;
 }
 
@@ -82,18 +123,11 @@ static struct bytes keep_text(struct span *span, struct bytes text)
 	return (struct bytes){at, text.len};
 }
 
-void span_identify(struct span *span, const struct context *parent)
+bool span_derive(const struct context *parent, struct context *own, char *text, size_t cap)
 {
-	struct context *own = &span->context;
-	bool has_parent = parent && parent->valid;
-	char rewritten[CONTEXT_STATE_MAX];
-
-	span->has_parent = has_parent;
-	if (has_parent) {
+	if (parent && parent->valid) {
 		memcpy(own->trace_id, parent->trace_id, sizeof(own->trace_id));
-		memcpy(span->parent_id, parent->span_id, sizeof(span->parent_id));
 		own->flags = parent->flags & FLAG_RANDOM;
-		span->parent_remote = parent->remote;
 		own->debug = parent->debug;
 	} else {
 		id_trace(&thread.ids, own->trace_id);
@@ -101,26 +135,67 @@ void span_identify(struct span *span, const struct context *parent)
 	}
 	own->valid = true;
 	own->tracestate = BYTES_NONE;
-	own->baggage = parent ? keep_text(span, parent->baggage) : BYTES_NONE;
+	return sampler_decide(parent, own, text, cap);
+}
 
-	if (config.sdk_disabled) {
-		/* Pass-through: what came in goes out unchanged, and a root gets no context at all. */
-		own->valid = has_parent;
-		if (has_parent) {
-			memcpy(own->span_id, parent->span_id, sizeof(own->span_id));
-			own->flags = parent->flags;
-			own->tracestate = keep_text(span, parent->tracestate);
-		}
-		span->recording = false;
-	} else {
-		span->recording = sampler_decide(parent, own, rewritten, sizeof(rewritten));
-		own->tracestate = keep_text(span, own->tracestate);
-	}
+static void identified(struct span *span)
+{
 	if (span->recording)
 		count_one(spans_started_sampled);
 	else
 		count_one(spans_started_dropped);
 	span->identified = true;
+}
+
+/* Pass-through: what came in goes out unchanged, and a root gets no context at all. */
+static void pass_through(struct span *span, const struct context *parent)
+{
+	struct context *own = &span->context;
+	span->recording = false;
+	own->valid = span->has_parent;
+	if (!span->has_parent) {
+		id_trace(&thread.ids, own->trace_id);
+		own->flags = FLAG_RANDOM;
+		return;
+	}
+	memcpy(own->trace_id, parent->trace_id, sizeof(own->trace_id));
+	memcpy(own->span_id, parent->span_id, sizeof(own->span_id));
+	own->flags = parent->flags;
+	own->debug = parent->debug;
+	own->tracestate = keep_text(span, parent->tracestate);
+}
+
+void span_identify(struct span *span, const struct context *parent)
+{
+	struct context *own = &span->context;
+	char rewritten[CONTEXT_STATE_MAX];
+
+	span->has_parent = parent && parent->valid;
+	if (span->has_parent) {
+		memcpy(span->parent_id, parent->span_id, sizeof(span->parent_id));
+		span->parent_remote = parent->remote;
+	}
+	own->tracestate = BYTES_NONE;
+	own->baggage = parent ? keep_text(span, parent->baggage) : BYTES_NONE;
+	if (config.sdk_disabled) {
+		pass_through(span, parent);
+	} else {
+		span->recording = span_derive(parent, own, rewritten, sizeof(rewritten));
+		own->tracestate = keep_text(span, own->tracestate);
+	}
+	identified(span);
+}
+
+void span_assume(struct span *span, const struct context *own, const uint8_t *parent_id, bool remote)
+{
+	span->context = *own;
+	span->context.tracestate = keep_text(span, own->tracestate);
+	span->context.baggage = BYTES_NONE;
+	span->has_parent = parent_id != NULL;
+	if (parent_id)
+		memcpy(span->parent_id, parent_id, sizeof(span->parent_id));
+	span->parent_remote = parent_id && remote;
+	identified(span);
 }
 
 span_ref span_reference(const struct span *span)
@@ -138,8 +213,13 @@ struct span *span_of(span_ref ref)
 	if (ref == SPAN_NOBODY || REF_INDEX(ref) >= atomic_load_explicit(&spans.carved, memory_order_acquire))
 		return NULL;
 	struct span *span = pool_slot(&spans, REF_INDEX(ref));
-	return atomic_load_explicit(&span->generation, memory_order_acquire) == REF_GENERATION(ref) ? span
-												    : NULL;
+	if (atomic_load_explicit(&span->generation, memory_order_acquire) != REF_GENERATION(ref))
+		return NULL;
+	_Atomic uint32_t *pulse =
+		span_inherited(span) ? atomic_load_explicit(&span->pulse, memory_order_relaxed) : NULL;
+	if (pulse && atomic_load_explicit(pulse, memory_order_acquire) != REF_GENERATION(ref))
+		return NULL;
+	return span;
 }
 
 bool span_alive(span_ref ref)
@@ -182,7 +262,7 @@ void span_name(struct span *span, struct bytes name)
 {
 	if (name.len > sizeof(span->name))
 		name.len = utf8_prefix(name, UINT32_MAX, sizeof(span->name));
-	if (name.len)
+	if (name.len && name.ptr != span->name)
 		memcpy(span->name, name.ptr, name.len);
 	span->name_len = (uint8_t)name.len;
 }
@@ -198,17 +278,34 @@ void span_error(struct span *span, struct bytes type)
 	span->error_len = (uint8_t)type.len;
 }
 
+void span_event(struct span *span, const char *name, uint64_t at)
+{
+	if (span->events >= SPAN_EVENTS || span->events >= config.span_event_count_limit) {
+		span->events_dropped++;
+		return;
+	}
+	span->event[span->events].name = name;
+	span->event[span->events++].at = at;
+}
+
 static void free_slot(struct span *span)
 {
 	block_give(span->block);
-	span->block = NULL;
-	/* Even: nobody. The next owner makes it odd again, two up. */
-	atomic_fetch_add_explicit(&span->generation, 1, memory_order_release);
+	block_give(span->wide);
+	span->block = span->wide = NULL;
+	/* Even: nobody. The next owner makes it odd again, two up. Only owners write it. */
+	atomic_store_explicit(&span->generation,
+			      atomic_load_explicit(&span->generation, memory_order_relaxed) + 1,
+			      memory_order_release);
+	if (!span_inherited(span))
+		beat(span);
 	pool_give(&spans, span);
 }
 
 void span_discard(struct span *span)
 {
+	if (span->repeats)
+		repeats_drop(span);
 	free_slot(span);
 }
 
@@ -230,7 +327,7 @@ static size_t put_fixed64(uint8_t *out, uint8_t tag, uint64_t value)
 	return 9;
 }
 
-/* Fields of opentelemetry.proto.trace.v1.Span, in order of their numbers but for the attributes. */
+/* Fields of opentelemetry.proto.trace.v1.Span. */
 static size_t encode_identity(const struct span *span, uint8_t *out)
 {
 	size_t n = 0;
@@ -281,53 +378,150 @@ static size_t encode_rest(const struct span *span, uint64_t end, uint8_t *out)
 	return n + 4;
 }
 
+#define EVENT_MOST 64 /* bytes of one */
+
+/* Span.events: time_unix_nano = 1, name = 2. */
+static size_t encode_events(const struct span *span, uint8_t *out)
+{
+	size_t n = 0;
+	for (int i = 0; i < span->events; i++) {
+		size_t len = strlen(span->event[i].name);
+		if (len > EVENT_MOST - 13)
+			len = EVENT_MOST - 13;
+		out[n++] = 0x5a;
+		out[n++] = (uint8_t)(9 + 2 + len);
+		n += put_fixed64(out + n, 0x09, clock_wall(span->event[i].at));
+		out[n++] = 0x12;
+		out[n++] = (uint8_t)len;
+		memcpy(out + n, span->event[i].name, len);
+		n += len;
+	}
+	if (span->events_dropped) {
+		out[n++] = 0x60;
+		n += put_varint(out + n, span->events_dropped);
+	}
+	return n;
+}
+
+#define LINK_MOST 35
+
+/* Span.links: trace_id = 1, span_id = 2, flags = 6 (it is known to be no remote one). */
+static size_t encode_link(const struct span *span, uint8_t *out)
+{
+	uint32_t flags = 0x100u | span->link.flags;
+	size_t n = 0;
+	if (config.span_link_count_limit == 0) { /* dropped_links_count */
+		out[n++] = 0x70;
+		out[n++] = 1;
+		return n;
+	}
+	out[n++] = 0x6a;
+	out[n++] = 33;
+	out[n++] = 0x0a;
+	out[n++] = 16;
+	memcpy(out + n, span->link.trace_id, 16);
+	n += 16;
+	out[n++] = 0x12;
+	out[n++] = 8;
+	memcpy(out + n, span->link.span_id, 8);
+	n += 8;
+	out[n++] = 0x35;
+	memcpy(out + n, &flags, 4);
+	return n + 4;
+}
+
+static const struct bytes ambiguities[AMBIGUITIES] = {
+	[AMBIGUOUS_READ] = {"two_read", 8},     [AMBIGUOUS_LOOP] = {"event_loop", 10},
+	[AMBIGUOUS_TIMER] = {"timer", 5},       [AMBIGUOUS_CONNECTION] = {"connection", 10},
+	[AMBIGUOUS_POOL] = {"thread_pool", 11}, [AMBIGUOUS_WAIT] = {"job_wait", 8},
+	[AMBIGUOUS_HANDOFF] = {"handoff", 7},   [AMBIGUOUS_ID] = {"same_id", 7},
+	[AMBIGUOUS_LIBRARY] = {"library", 7},   [AMBIGUOUS_CUT] = {"cut_off", 7},
+};
+
+void span_ambiguous(struct span *span, enum ambiguity why)
+{
+	_Static_assert(COUNTER_ambiguous_cut - COUNTER_ambiguous_read == AMBIGUOUS_CUT - AMBIGUOUS_READ,
+		       "the counters are in the order of the reasons");
+	if (span)
+		span->ambiguous = (uint8_t)why;
+	if (why)
+		count_nth(ambiguous_read, why - AMBIGUOUS_READ);
+}
+
+static void tell_evidence(struct span *span)
+{
+	static const struct bytes names[] = {
+		[PARENT_NONE] = {"none", 4},       [PARENT_HEADER] = {"header", 6},
+		[PARENT_THREAD] = {"thread", 6},   [PARENT_CONNECTION] = {"connection", 10},
+		[PARENT_LINEAGE] = {"lineage", 7}, [PARENT_HANDOFF] = {"handoff", 7},
+		[PARENT_PROCESS] = {"process", 7},
+	};
+	attrs_string(&span->attrs, BYTES("tagalong.parent.evidence"),
+		     names[span->has_parent ? span->evidence : PARENT_NONE]);
+}
+
 static void export_span(struct span *span, uint64_t end)
 {
-	uint8_t head[64], state_head[4], tail[SPAN_NAME + 64];
+	uint8_t head[SPAN_NAME + 128 + SPAN_EVENTS * EVENT_MOST + 4 + LINK_MOST], state_head[4];
 
 	if (span->error_len)
 		attrs_string(&span->attrs, BYTES("error.type"), (struct bytes){span->error, span->error_len});
-	if (span->ambiguous)
+	if (span->ambiguous) {
 		attrs_bool(&span->attrs, BYTES("tagalong.parent.ambiguous"), true);
+		attrs_string(&span->attrs, BYTES("tagalong.parent.ambiguity"), ambiguities[span->ambiguous]);
+	}
+	if (config.explain)
+		tell_evidence(span);
 	if (span->attrs.dropped)
 		count_add(attributes_dropped, span->attrs.dropped);
 	if (span->attrs.cut)
 		count_add(attributes_cut, span->attrs.cut);
 
-	size_t head_len = encode_identity(span, head);
-	size_t state_len = 0;
+	size_t head_len = encode_identity(span, head), state_len = 0;
+	head_len += encode_rest(span, end, head + head_len);
+	if (span->events || span->events_dropped)
+		head_len += encode_events(span, head + head_len);
+	if (span->link.set && !span->has_parent)
+		head_len += encode_link(span, head + head_len);
 	if (span->context.tracestate.len) {
 		state_head[0] = 0x1a;
 		state_len = 1 + put_varint(state_head + 1, span->context.tracestate.len);
 	}
-	size_t tail_len = encode_rest(span, end, tail);
 	struct bytes parts[] = {
 		{(char *)head, head_len},
+		{(char *)span->attrs.buf, span->attrs.len},
 		{(char *)state_head, state_len},
 		span->context.tracestate,
-		{(char *)tail, tail_len},
-		{(char *)span->attrs.buf, span->attrs.len},
 	};
-	if (queue_put(RECORD_SPAN, parts, sizeof(parts) / sizeof(parts[0])))
+	size_t count = state_len ? 4 : 2;
+	if (__builtin_expect(stack_wanted(span, end), 0) ? stack_put(span, end, parts, count)
+							 : queue_put(RECORD_SPAN, parts, count))
 		count_one(spans_queued);
 }
 
 void span_end(struct span *span, uint64_t end)
 {
 	hook_notice_fork();
-	if (span->recording && !span->aside && span->identified && !span_inherited(span))
+	if (span->statement && span->activity != SPAN_NOBODY && repeats_ended(span, end))
+		return;
+	bool exported = span->recording && !span->aside && span->identified && !span_inherited(span);
+	if (span->repeats && exported)
+		repeats_tell(span);
+	if (exported)
 		export_span(span, end);
-	free_slot(span);
+	span_discard(span);
 }
 
 void span_forked(void)
 {
 	atomic_fetch_add(&fork_epoch, 1);
+	board = board ? sys_map_shared(spans.most * sizeof(*board)) : NULL;
 }
 
 bool span_inherited(const struct span *span)
 {
-	return span->fork_epoch != atomic_load_explicit(&fork_epoch, memory_order_relaxed);
+	return atomic_load_explicit(&span->fork_epoch, memory_order_relaxed) !=
+	       atomic_load_explicit(&fork_epoch, memory_order_relaxed);
 }
 
 void span_forked_parent(void)
@@ -338,4 +532,9 @@ void span_forked_parent(void)
 bool span_shared(const struct span *span)
 {
 	return span->forks != atomic_load_explicit(&forks, memory_order_relaxed);
+}
+
+void span_left_behind(struct span *span)
+{
+	atomic_store_explicit(&span->pulse, NULL, memory_order_relaxed);
 }

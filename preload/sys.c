@@ -181,6 +181,13 @@ void *sys_map(size_t size)
 	return (void *)at; /* NOLINT(performance-no-int-to-ptr) */
 }
 
+void *sys_map_shared(size_t size)
+{
+	long at = sys_call(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1L, 0L);
+	return at < 0 && at > -4096 ? NULL : (void *)at; /* NOLINT(performance-no-int-to-ptr) */
+}
+
 void sys_unmap(void *ptr, size_t size)
 {
 	(void)sys_call(SYS_munmap, ptr, size);

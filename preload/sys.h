@@ -42,6 +42,7 @@ long sys_futex_wait(_Atomic uint32_t *word, uint32_t expected, const struct time
 long sys_futex_wake(_Atomic uint32_t *word, int count);
 /* Anonymous zeroed memory, or NULL. */
 void *sys_map(size_t size);
+void *sys_map_shared(size_t size); /* the same, and forked children see it too */
 void sys_unmap(void *ptr, size_t size);
 /* Moves fd to a high number (close-on-exec), closing the low one; returns the new one, or fd itself. */
 int sys_fd_high(int fd);

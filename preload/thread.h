@@ -13,6 +13,9 @@
  * runs inside an outer call is that call's own business. */
 enum layer { LAYER_NONE, LAYER_SOCKET, LAYER_TLS, LAYER_CLIENT };
 
+/* What kind of client library's call is under way on this thread, see call.h. */
+enum call_kind { CALL_NONE, CALL_EMBEDDED, CALL_CLIENT, CALL_WIRED };
+
 enum evidence { /* why `current` is what it is */
 		EVIDENCE_NONE,
 		EVIDENCE_REQUEST,   /* bytes of the request were read here */
@@ -20,26 +23,51 @@ enum evidence { /* why `current` is what it is */
 		EVIDENCE_INHERITED, /* carried in by pthread_create or fork */
 		EVIDENCE_FORKED,    /* carried in by fork, and no thread made since */
 		EVIDENCE_STACK,     /* carried by a context switch */
+		EVIDENCE_CALLBACK,  /* in a callback that it registered (later.h) */
+		EVIDENCE_HANDED,    /* another thread was seen to hand over what this one works on */
 };
 
 #define THREAD_READABLE 4
 
+struct given;
+
 struct thread {
-	uint8_t layer;    /* outermost level running a real call that we own */
-	uint8_t busy;     /* our own code is running: any hook entered now (signal handler) passes through */
-	uint8_t own;      /* the exporter's thread: never traced */
-	uint8_t evidence; /* enum evidence */
-	bool ambiguous;   /* bytes of two activities were read since the last wait */
-	bool vforked;     /* hook_same_process() was last asked in a vfork child, which shares our memory */
-	bool loop;        /* it waits for other activities' events: an event loop */
-	uintptr_t frame;  /* frame of the hook that set busy or layer: lets a longjmp be noticed */
-	span_ref current; /* the activity this thread works for; may be stale: ask activity_current() */
+	uint8_t layer;     /* outermost level running a real call that we own */
+	uint8_t busy;      /* our own code is running: any hook entered now (signal handler) passes through */
+	uint8_t own;       /* the exporter's thread: never traced */
+	uint8_t evidence;  /* enum evidence */
+	uint8_t call;      /* enum call_kind */
+	bool call_seen;    /* what a library's own call does came by our hooks */
+	uint8_t ambiguous; /* enum ambiguity: whose `current` is, is not certain */
+	bool vforked;      /* hook_same_process() was last asked in a vfork child, which shares our memory */
+	bool loop;         /* it waits for other activities' events: an event loop */
+	uint32_t waits;    /* counts its waits for several events that no client library's call did */
+	uintptr_t frame;   /* frame of the hook that set busy or layer: lets a longjmp be noticed */
+	uintptr_t call_frame;    /* of the hook that runs that call */
+	struct span *call_span;  /* its span, or NULL */
+	const void *call_handle; /* statement that a library's own call steps, and may end unseen; or NULL */
+	span_ref current;    /* the activity this thread works for; may be stale: ask activity_current() */
+	bool reads;          /* it has read a request; see worker.h */
+	bool lost;           /* what it worked for ended elsewhere */
+	uint32_t place;      /* where it waited last while it worked for nobody, since its last activity; 0:
+				nowhere */
+	uint16_t events;     /* that waits told since the thread slept last, see loop.h */
+	uint16_t windows;    /* activities it turned to since then */
+	uint32_t turn;       /* counts what it turned to, and its waits */
+	uint64_t waited;     /* ns, monotonic and never ahead: when it woke last from a wait for events */
+	uint64_t due;        /* ns, monotonic: when it would have woken by itself; 0: never */
 	struct conn *source; /* connection the evidence came from; compared, never followed */
+	uint64_t taken;      /* with EVIDENCE_HANDED: the message, and where it is kept */
+	uint32_t taken_at;
 	uint64_t retry_authority, retry_target; /* what the redirect that was read last leads to; 0: none */
 	uint32_t retry_count;
 	span_ref retry_activity;
+	struct given *given; /* the handle whose library's write or read is under way, see given.h; or NULL */
+	uintptr_t given_frame; /* of the hook that runs it */
+	uintptr_t within; /* frame of a client library's call that tells how its transfers end; 0: none */
 	uintptr_t readable[THREAD_READABLE]; /* pages lately found readable, see readable.h */
 	uint8_t readable_next;
+	struct parent_link link; /* where `current` is nobody: whose callback runs after its end */
 	struct id_state ids;
 };
 

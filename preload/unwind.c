@@ -19,12 +19,13 @@ static void *unwinder(const char *name, void **cached)
 	if (found)
 		return found;
 	int saved = errno;
-	static void *slot; /* the loader's own: dlopen is one of our names */
-	void *(*open)(const char *, int) = (void *(*)(const char *, int))hook_resolve(&slot, "dlopen");
-	void *library = open ? open("libgcc_s.so.1", RTLD_LAZY | RTLD_NOLOAD) : NULL;
+	static void *slot[2]; /* the loader's own: these are two of our names */
+	void *(*open)(const char *, int) = (void *(*)(const char *, int))hook_resolve(&slot[0], "dlopen");
+	int (*close)(void *) = (int (*)(void *))hook_resolve(&slot[1], "dlclose");
+	void *library = open && close ? open("libgcc_s.so.1", RTLD_LAZY | RTLD_NOLOAD) : NULL;
 	if (library) {
 		found = dlsym(library, name);
-		dlclose(library); /* it was loaded before, and stays */
+		close(library); /* it was loaded before, and stays */
 	}
 	errno = saved;
 	__atomic_store_n(cached, found, __ATOMIC_RELAXED);

@@ -8,6 +8,7 @@ FUZZ_CC := clang
 FUZZ_FLAGS := -g -O1 -std=gnu11 -I. -I$(FUZZ_DIR) -D_GNU_SOURCE -DTAGALONG_VERSION='"$(VERSION)"' \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -Wno-everything
 FUZZ_LIB_SRC := $(filter-out preload/init.c,$(PRELOAD_SRC)) $(PROTOCOL_SRC)
+FUZZ_LIB_SRC += exporter/symbols.c exporter/modules.c exporter/demangle.c
 FUZZ_CLI_SRC := $(filter-out exporter/cli/main.c,$(CLI_SRC))
 
 $(FUZZ_DIR)/obj/%.o: %.c
@@ -20,16 +21,10 @@ $(FUZZ_DIR)/libfuzzcli.a: $(FUZZ_CLI_SRC:%.c=$(FUZZ_DIR)/obj/%.o)
 $(FUZZ_DIR)/fuzz_view $(FUZZ_DIR)/fuzz_check: FUZZ_ARCHIVE := $(FUZZ_DIR)/libfuzzcli.a
 $(FUZZ_DIR)/fuzz_%: FUZZ_ARCHIVE ?= $(FUZZ_DIR)/libfuzz.a
 $(FUZZ_DIR)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_DIR)/libfuzz.a $(FUZZ_DIR)/libfuzzcli.a
-	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_ARCHIVE) -l:libnghttp2.a -ljansson -lpthread -ldl
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_ARCHIVE) -l:libnghttp2.a -l:libz.a -ljansson -lpthread -ldl
 
-# Findings go to the build directory, with the input that shows them.
+# As many at a time as there are processors: each is one thread, and its time is the clock's.
+FUZZ_JOBS ?= $(shell nproc)
 .PHONY: fuzz
 fuzz: $(FUZZ_BIN)
-	@set -e; for target in $(FUZZ_BIN); do \
-		name=$${target##*/fuzz_}; corpus=$(FUZZ_DIR)/corpus/$$name; mkdir -p $$corpus; \
-		echo "== fuzz $$name, $(SECONDS) s"; \
-		$$target -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
-			-artifact_prefix=$(FUZZ_DIR)/found-$$name- $$corpus tests/fuzz/corpus/$$name 2>&1 | \
-			grep -vE '^(INFO|#)' | tail -n 25; \
-		[ $${PIPESTATUS[0]} -eq 0 ] || exit 1; \
-	done
+	@printf '%s\n' $(FUZZ_BIN) | xargs -P $(FUZZ_JOBS) -n 1 tests/support/fuzz_one.sh $(SECONDS) $(FUZZ_DIR)

@@ -5,6 +5,7 @@ FORMATTED := $(shell git ls-files 'preload/*.[ch]' 'hooks/*.[ch]' 'hooks/protoco
 .PHONY: readme
 readme:
 	@tests/lint/readme.sh --update
+	@bash tests/integration/cli_help.sh --update
 
 .PHONY: lint lint-fast lint-selftest format tidy
 lint-fast: $(BUILD)/libtagalong.so $(LINT_OBJ)
@@ -12,11 +13,13 @@ lint-fast: $(BUILD)/libtagalong.so $(LINT_OBJ)
 	@tests/lint/exports.sh $(BUILD)/libtagalong.so
 	@tests/lint/selfcall.sh $(LINT_OBJ)
 	@tests/lint/sizes.sh
+	@tests/lint/top.sh
 	@tests/lint/words.sh
 	@tests/lint/vendor.sh
 	@tests/lint/readme.sh
+	@bash tests/integration/cli_help.sh --page
 
-lint: lint-fast tidy
+lint: lint-fast lint-selftest tidy
 	@if command -v clang-format >/dev/null; then clang-format --dry-run -Werror $(FORMATTED); \
 	else echo "lint: clang-format is not installed: layout not checked"; fi
 	@echo "lint: clean"
@@ -30,6 +33,5 @@ format:
 # One file at a time, so that a finding names its file; settings in .clang-tidy.
 tidy: | $(PROTO_GEN)
 	@if command -v clang-tidy >/dev/null; then \
-	clang-tidy --quiet $(PRELOAD_SRC) $(PROTOCOL_SRC) $(HOOKS_SRC) $(EXPORTER_SRC) -- $(CPPFLAGS) -std=gnu11 2>$(BUILD)/tidy.err \
-	|| { cat $(BUILD)/tidy.err; exit 1; }; \
+	tests/lint/tidy.sh $(CPPFLAGS) -std=gnu11 -- $(PRELOAD_SRC) $(PROTOCOL_SRC) $(HOOKS_SRC) $(EXPORTER_SRC); \
 	else echo "lint: clang-tidy is not installed: left out"; fi

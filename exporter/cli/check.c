@@ -19,23 +19,31 @@ static const struct {
 	char mark;
 	const char *what;
 } known[] = {
-	{"libssl.so", '+', "TLS: HTTP inside it is seen (OpenSSL)"},
-	{"libgnutls.so", '+', "TLS: HTTP inside it is seen (GnuTLS)"},
+	{"libssl.so", '+', "TLS: what is inside it is seen (OpenSSL)"},
+	{"libgnutls.so", '+', "TLS: what is inside it is seen (GnuTLS)"},
 	{"libmbedtls.so", '-', "TLS: what it sends is seen as opaque bytes; mbed TLS is not followed yet"},
 	{"libwolfssl.so", '-', "TLS: what it sends is seen as opaque bytes; wolfSSL is not followed yet"},
 	{"libssl3.so", '-', "TLS: what it sends is seen as opaque bytes; NSS is not followed yet"},
+	{"libs2n.so", '-', "TLS: what it sends is seen as opaque bytes; s2n is not followed yet"},
+	{"libjli.so", '-',
+	 "Java: its own TLS (JSSE) is seen as opaque bytes; what goes in the clear is followed"},
+	{"libcurl-nss.so", '-',
+	 "HTTP/1 and HTTP/2 are seen in the clear; what it speaks TLS with, NSS, is not followed yet"},
 	{"libcurl", '+', "HTTP/1 and HTTP/2 are seen, inside TLS where its TLS library is"},
 	{"libnghttp2.so", '+', "HTTP/2 is seen"},
 	{"libnghttp3.so", '-', "HTTP/3: not yet"},
-	{"libgrpc", '?', "gRPC: seen as HTTP/2, in the clear; it has a TLS library of its own"},
-	{"libpq.so", '-', "PostgreSQL: not yet"},
-	{"libmysqlclient.so", '-', "MySQL: not yet"},
-	{"libmariadb.so", '-', "MySQL: not yet"},
-	{"libsqlite3.so", '-', "SQLite: not yet"},
-	{"libhiredis.so", '-', "Redis: not yet"},
+	{"libgrpc", '?',
+	 "gRPC: its calls are seen, inside TLS where it uses the system's library and not a copy of its own"},
+	{"libpq.so", '+', "PostgreSQL: its statements are seen"},
+	{"libmysqlclient.so", '+', "MySQL: its statements are seen"},
+	{"libmariadb.so", '+', "MariaDB, MySQL: its statements are seen"},
+	{"libsqlite3.so", '+', "SQLite: its statements are seen"},
+	{"libodbc.so", '+', "ODBC: its statements are seen, whatever the driver"},
+	{"libhiredis.so", '+', "Redis: its commands are seen"},
+	{"libmemcached.so", '+', "memcached: its commands are seen"},
 	{"libmongoc", '-', "MongoDB: not yet"},
 	{"librdkafka.so", '-', "Kafka: not yet"},
-	{"liburing.so", '-', "io_uring: what goes through it is not seen"},
+	{"liburing.so", '-', "io_uring: sockets used through it are not seen"},
 };
 
 /* "+": will be seen, "-": will not, "?": it depends. */
@@ -114,8 +122,10 @@ static void report_libraries(const struct check_facts *facts)
 	for (size_t i = 0; i < facts->needed_count; i++) {
 		const char *name = facts->needed[i];
 		for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
-			if (!strncmp(name, known[k].prefix, strlen(known[k].prefix)))
+			if (!strncmp(name, known[k].prefix, strlen(known[k].prefix))) {
 				line(known[k].mark, "%s: %s", name, known[k].what);
+				break;
+			}
 	}
 }
 
@@ -143,10 +153,12 @@ static void report_libc(const struct check_facts *facts)
 	else if (!needs_libc(facts))
 		line('?', "does not need libc itself; what its libraries do through libc is seen");
 	else if (facts->imported_hooked)
-		line('+', "libc: HTTP/1 over its sockets is seen (%zu functions that it calls are followed)",
+		line('+',
+		     "libc: known protocols over its sockets are seen (%zu functions that it calls are "
+		     "followed)",
 		     facts->imported_hooked);
 	else
-		line('+', "libc: HTTP/1 over its sockets is seen, and that of its libraries");
+		line('+', "libc: known protocols over its sockets are seen, and over those of its libraries");
 }
 
 static void report_details(const struct check_facts *facts)
@@ -155,6 +167,8 @@ static void report_details(const struct check_facts *facts)
 	report_libraries(facts);
 	if (facts->tls[0] && (facts->links_ssl_itself || !needs_tls(facts)))
 		line('-', "TLS linked in (%s): what it sends encrypted is not seen", facts->tls);
+	if (facts->links_sqlite_itself)
+		line('-', "SQLite linked in (it defines sqlite3_step): its statements are not seen");
 	if (facts->own_hooked)
 		line('-', "defines %s%s itself: calls to these are not seen", facts->own_names,
 		     facts->own_hooked > 6 ? ", ..." : "");

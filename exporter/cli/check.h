@@ -71,6 +71,7 @@ struct check_facts {
 	bool damaged;          /* some table pointed outside of the file */
 	char tls[64];          /* a TLS library inside: how it was recognised; "" none */
 	bool links_ssl_itself; /* symbols of it, not only texts */
+	bool links_sqlite_itself;
 	uint64_t raw_calls, code_bytes;
 	size_t own_hooked; /* names that the library wraps, defined and exported by the program itself */
 	char own_names[128];

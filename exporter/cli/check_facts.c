@@ -50,7 +50,7 @@ bool elf_head(struct elf *elf, struct check_facts *facts)
 {
 	const uint8_t *bytes = elf_bytes(elf, WINDOW_OTHER, 0, 20);
 
-	if (!bytes || memcmp(bytes, ELFMAG, SELFMAG))
+	if (!bytes || memcmp(bytes, ELFMAG, SELFMAG) != 0)
 		return false;
 	facts->bits = bytes[EI_CLASS] == ELFCLASS32 ? 32 : 64;
 	facts->machine = bytes[EI_DATA] == ELFDATA2MSB ? (unsigned)(bytes[18] << 8 | bytes[19])
@@ -226,6 +226,8 @@ static void compare(struct visitor *self, const char *name, bool defined, bool d
 			facts->links_ssl_itself = true;
 		}
 	}
+	if (defined && !strcmp(name, "sqlite3_step"))
+		facts->links_sqlite_itself = true;
 	if (!dynamic || !self->names->count ||
 	    !bsearch(&name, self->names->at, self->names->count, sizeof(*self->names->at), by_name))
 		return;

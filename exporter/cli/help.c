@@ -51,6 +51,7 @@ static const struct {
 	 "  --trace ID            traces whose id begins with ID\n"
 	 "  --errors              traces that contain an error\n"
 	 "  --service NAME        traces in which this service took part\n"
+	 "  --events              what happened in each span, and when\n"
 	 "  --slowest N           the N slowest traces, slowest first\n"
 	 "  --limit N             at most N traces\n"
 	 "  --width COLUMNS       default: the terminal's width, 100 in a pipe\n"
@@ -97,6 +98,7 @@ static const char *type_name(const char *type)
 		{"LIMIT", "number"},
 		{"DURATION", "milliseconds"},
 		{"TIMEOUT", "milliseconds, 0: no limit"},
+		{"THRESHOLD", "milliseconds, or off"},
 		{"SIZE", "bytes, with K, M or G"},
 		{"TEXT", "text"},
 		{"SECRET", "text, never logged"},

@@ -13,11 +13,12 @@
 
 #define PIPE_WIDTH 100
 
-enum { TRACE = 0x100, ERRORS, SERVICE, SLOWEST, LIMIT, WIDTH, COLOR, ASCII, HELP };
+enum { TRACE = 0x100, ERRORS, SERVICE, EVENTS, SLOWEST, LIMIT, WIDTH, COLOR, ASCII, HELP };
 static const struct option options_known[] = {
 	{"trace", required_argument, NULL, TRACE},
 	{"errors", no_argument, NULL, ERRORS},
 	{"service", required_argument, NULL, SERVICE},
+	{"events", no_argument, NULL, EVENTS},
 	{"slowest", required_argument, NULL, SLOWEST},
 	{"limit", required_argument, NULL, LIMIT},
 	{"width", required_argument, NULL, WIDTH},
@@ -50,13 +51,13 @@ static bool set_trace(struct view_options *options, struct texts *texts, const c
 
 static bool set_color(struct view_options *options, const char *value)
 {
-	if (strcmp(value, "auto") && strcmp(value, "always") && strcmp(value, "never")) {
+	if (strcmp(value, "auto") != 0 && strcmp(value, "always") != 0 && strcmp(value, "never") != 0) {
 		char shown[64];
 		text_escape_string(shown, sizeof(shown), value);
 		cli_complain("--color: expected auto, always or never, found '%s'", shown);
 		return false;
 	}
-	if (strcmp(value, "auto"))
+	if (strcmp(value, "auto") != 0)
 		options->color = !strcmp(value, "always");
 	return true;
 }
@@ -69,6 +70,9 @@ static bool set_option(struct view_options *options, struct texts *texts, int op
 		return set_trace(options, texts, value);
 	case ERRORS:
 		options->errors = true;
+		return true;
+	case EVENTS:
+		options->events = true;
 		return true;
 	case SERVICE:
 		text_escape_string(texts->service, sizeof(texts->service), value);

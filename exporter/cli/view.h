@@ -25,6 +25,19 @@ enum view_oddity {
 	ODDITY_DUPLICATE, /* an earlier span of the trace has its id */
 };
 
+/* Something that happened to a span, in the order in which the file has them. */
+struct view_event {
+	struct view_event *next;
+	uint64_t at; /* ns */
+	const char *name;
+};
+
+/* What a span says that its reader should not have to ask for. */
+struct view_note {
+	struct view_note *next;
+	const char *text;
+};
+
 struct view_span {
 	uint8_t trace[16], id[8], parent[8];
 	uint64_t start, end; /* ns; start is not 0; end may lie before start */
@@ -34,7 +47,10 @@ struct view_span {
 	uint8_t kind;   /* enum view_kind */
 	uint8_t oddity; /* enum view_oddity */
 	bool has_parent, error, ambiguous, placed;
+	const char *ambiguity; /* why, or NULL */
 	size_t depth;
+	struct view_event *events;
+	struct view_note *notes;
 	struct view_span *up, *child, *next; /* filled by view_build() */
 };
 
@@ -84,7 +100,7 @@ void view_build(struct view_spans *all);
 struct view_options {
 	const char *trace;   /* lower-case hex prefix */
 	const char *service; /* escaped */
-	bool errors, ascii, color;
+	bool errors, events, ascii, color;
 	size_t slowest, limit; /* 0: no limit */
 	size_t width;
 };

@@ -18,10 +18,11 @@
 
 struct glyphs {
 	const char *branch, *last, *line, *call, *ellipsis;
+	const char *event;
 	const char *full, *left, *right, *point; /* the bar, and its ends where they fill half a column */
 };
-static const struct glyphs unicode = {"├─ ", "└─ ", "│  ", "→ ", "…", "━", "╺", "╸", "╸"};
-static const struct glyphs ascii = {"|- ", "`- ", "|  ", "-> ", "...", "=", "=", "=", "="};
+static const struct glyphs unicode = {"├─ ", "└─ ", "│  ", "→ ", "…", "· ", "━", "╺", "╸", "╸"};
+static const struct glyphs ascii = {"|- ", "`- ", "|  ", "-> ", "...", "* ", "=", "=", "=", "="};
 
 struct page {
 	const struct view_options *options;
@@ -83,7 +84,7 @@ static size_t list_services(const struct view_trace *trace, const char *names[],
 
 	for (size_t i = 0; i < trace->count; i++) {
 		size_t k = 0;
-		while (k < count && strcmp(names[k], trace->spans[i]->service))
+		while (k < count && strcmp(names[k], trace->spans[i]->service) != 0)
 			k++;
 		if (k == cap)
 			return cap;
@@ -191,7 +192,8 @@ static void describe_oddity(const struct view_span *span, char *out, size_t cap)
 	else if (span->oddity == ODDITY_DUPLICATE)
 		snprintf(out, cap, " (duplicate span id)");
 	if (span->ambiguous)
-		snprintf(out + strlen(out), cap - strlen(out), " (parent ambiguous)");
+		snprintf(out + strlen(out), cap - strlen(out), " (parent ambiguous%s%s)",
+			 span->ambiguity ? ": " : "", span->ambiguity ? span->ambiguity : "");
 }
 
 static void print_span(const struct page *page, const struct view_span *span, const bool *more)
@@ -231,6 +233,37 @@ static void print_span(const struct page *page, const struct view_span *span, co
 	free(label);
 }
 
+/* The start of a line below a span that is none itself. */
+static void draw_margin(const struct page *page, const struct view_span *span, const bool *more)
+{
+	fprintf(page->out, "  %s", color(page, DIM));
+	for (size_t level = 1; level <= span->depth && level < DRAWN_DEPTH; level++)
+		fputs(more[level] ? page->glyphs->line : "   ", page->out);
+	fputs(span->child ? page->glyphs->line : "   ", page->out);
+}
+
+static void print_notes(const struct page *page, const struct view_span *span, const bool *more)
+{
+	for (const struct view_note *note = span->notes; note; note = note->next) {
+		draw_margin(page, span, more);
+		fprintf(page->out, "%s%s%s\n", page->glyphs->event, note->text, color(page, PLAIN));
+	}
+}
+
+/* Below their span, each with the time since that began. */
+static void print_events(const struct page *page, const struct view_span *span, const bool *more)
+{
+	char took[32];
+
+	for (const struct view_event *event = span->events; event; event = event->next) {
+		bool before = event->at < span->start;
+		draw_margin(page, span, more);
+		duration_text(before ? span->start - event->at : event->at - span->start, took, sizeof(took));
+		fprintf(page->out, "%s%s %s%s%s\n", page->glyphs->event, event->name, before ? "-" : "+",
+			took, color(page, PLAIN));
+	}
+}
+
 static void lay_out(struct page *page)
 {
 	size_t width = page->options->width, fixed = 2 + 1 + 8 + 2;
@@ -259,6 +292,9 @@ void view_print_trace(const struct view_trace *trace, const struct view_options 
 		if (span->depth <= DRAWN_DEPTH)
 			more[span->depth] = span->next;
 		print_span(&page, span, more);
+		print_notes(&page, span, more);
+		if (options->events)
+			print_events(&page, span, more);
 		if (span->child) {
 			span = span->child;
 			continue;
@@ -276,7 +312,7 @@ static bool wanted_trace(const struct view_trace *trace, const struct view_optio
 
 	for (size_t i = 0; i < 16; i++)
 		snprintf(id + 2 * i, 3, "%02x", trace->spans[0]->trace[i]);
-	if (options->trace && strncmp(id, options->trace, strlen(options->trace)))
+	if (options->trace && strncmp(id, options->trace, strlen(options->trace)) != 0)
 		return false;
 	if (options->errors && !trace->errors)
 		return false;

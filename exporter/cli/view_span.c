@@ -25,6 +25,7 @@ enum key {
 	PROCESS,
 	EXIT_CODE,
 	HTTP_METHOD,
+	AMBIGUITY,
 	KEYS
 };
 static const char *const key_names[KEYS] = {
@@ -41,6 +42,7 @@ static const char *const key_names[KEYS] = {
 	[PROCESS] = "process.executable.name",
 	[EXIT_CODE] = "process.exit.code",
 	[HTTP_METHOD] = "http.request.method",
+	[AMBIGUITY] = "tagalong.parent.ambiguity",
 };
 
 static int hex_digit(char c)
@@ -162,7 +164,7 @@ static void append(char detail[DETAIL_CAP], const char *before, const char *text
 		text_escape(detail + used, DETAIL_CAP - used, joined, strlen(joined));
 }
 
-static void describe(char values[KEYS][256], const json_t *status, char detail[DETAIL_CAP])
+static void describe(char values[KEYS][256], const char *name, const json_t *status, char detail[DETAIL_CAP])
 {
 	static const enum key subjects[] = {URL,          PATH,       DB_SUMMARY,  DB_TEXT,
 					    DB_OPERATION, RPC_METHOD, DESTINATION, PROCESS};
@@ -171,9 +173,14 @@ static void describe(char values[KEYS][256], const json_t *status, char detail[D
 
 	detail[0] = '\0';
 	for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++) {
-		if (!values[subjects[i]][0])
-			continue;
-		append(detail, "", values[subjects[i]], "");
+		if (!values[subjects[i]][0] || !strcmp(values[subjects[i]], name))
+			continue; /* a query's name is its summary, and its text says more */
+		const char *subject = values[subjects[i]];
+		size_t len = strlen(name); /* INCRBY, and INCRBY key ? */
+		append(detail, "",
+		       len && !strncmp(subject, name, len) && subject[len] == ' ' ? subject + len + 1
+										  : subject,
+		       "");
 		break;
 	}
 	if (!values[URL][0] && values[QUERY][0] && strlen(detail) + 32 < DETAIL_CAP) {
@@ -183,7 +190,7 @@ static void describe(char values[KEYS][256], const json_t *status, char detail[D
 	}
 	append(detail, "", values[STATUS], "");
 	append(detail, "exit ", values[EXIT_CODE], "");
-	if (strcmp(values[ERROR_TYPE], values[STATUS]))
+	if (strcmp(values[ERROR_TYPE], values[STATUS]) != 0)
 		append(detail, "", values[ERROR_TYPE], "");
 	if (json_is_string(message))
 		text_escape(text, sizeof(text), json_string_value(message), json_string_length(message));
@@ -209,6 +216,90 @@ static void read_attributes(const json_t *attributes, struct view_span *span, ch
 	}
 }
 
+#define NOTES_MOST 16
+#define NOTE_CAP 320
+
+static struct view_note **add_note(struct view_spans *all, struct view_note **last, const char *text)
+{
+	struct view_note *note = view_alloc(all, sizeof(*note));
+	*note = (struct view_note){.text = view_text(all, text, strlen(text), NOTE_CAP)};
+	*last = note;
+	return &note->next;
+}
+
+/* What it goes back to without being its child. */
+static struct view_note **read_links(struct view_spans *all, const json_t *links, struct view_note **last)
+{
+	size_t i;
+	json_t *item;
+	char text[NOTE_CAP];
+
+	json_array_foreach(links, i, item)
+	{
+		const json_t *trace = json_object_get(item, "traceId");
+		if (i == NOTES_MOST)
+			break;
+		if (!json_is_string(trace) || !json_string_length(trace))
+			continue;
+		snprintf(text, sizeof(text), "follows trace %.64s", json_string_value(trace));
+		last = add_note(all, last, text);
+	}
+	return last;
+}
+
+/* The same statement many times in one request. */
+static void read_repeats(struct view_spans *all, const json_t *attributes, struct view_note **last)
+{
+	size_t i, k;
+	json_t *item, *value;
+	char text[NOTE_CAP], query[256];
+
+	json_array_foreach(attributes, i, item)
+	{
+		const char *name = json_string_value(json_object_get(item, "key"));
+		if (!name || strcmp(name, "tagalong.repeated_queries") != 0)
+			continue;
+		const json_t *array = json_object_get(json_object_get(item, "value"), "arrayValue");
+		json_array_foreach(json_object_get(array, "values"), k, value)
+		{
+			if (k == NOTES_MOST)
+				break;
+			value_text(value, query, sizeof(query));
+			if (!query[0])
+				continue;
+			snprintf(text, sizeof(text), "repeated: %s", query);
+			last = add_note(all, last, text);
+		}
+		break;
+	}
+}
+
+#define EVENTS_MOST 1000 /* of a span: more are nobody's to read */
+
+static struct view_event *read_events(struct view_spans *all, const json_t *events)
+{
+	struct view_event *first = NULL, **last = &first;
+	size_t i;
+	json_t *item;
+
+	json_array_foreach(events, i, item)
+	{
+		const json_t *name = json_object_get(item, "name");
+		uint64_t at;
+		if (i == EVENTS_MOST)
+			break;
+		if (!read_uint64(json_object_get(item, "timeUnixNano"), &at))
+			continue;
+		struct view_event *event = view_alloc(all, sizeof(*event));
+		*event = (struct view_event){.at = at, .name = "(no name)"};
+		if (json_is_string(name) && json_string_length(name))
+			event->name = view_text(all, json_string_value(name), json_string_length(name), 256);
+		*last = event;
+		last = &event->next;
+	}
+	return first;
+}
+
 void view_json_span(struct view_spans *all, struct view_source *source, const void *json, const char *service)
 {
 	const json_t *name = json_object_get(json, "name"), *status = json_object_get(json, "status");
@@ -219,7 +310,12 @@ void view_json_span(struct view_spans *all, struct view_source *source, const vo
 	if (!required(source, json, &read))
 		return;
 	read_attributes(json_object_get(json, "attributes"), &read, values);
-	describe(values, status, detail);
+	describe(values, json_is_string(name) ? json_string_value(name) : "", status, detail);
+	struct view_note **rest = read_links(all, json_object_get(json, "links"), &read.notes);
+	read_repeats(all, json_object_get(json, "attributes"), rest);
+	if (values[AMBIGUITY][0])
+		read.ambiguity = view_text(all, values[AMBIGUITY], strlen(values[AMBIGUITY]), 24);
+	read.events = read_events(all, json_object_get(json, "events"));
 	if (read_uint64(json_object_get(json, "kind"), &number) && number <= KIND_CONSUMER)
 		read.kind = (uint8_t)number;
 	read.error = read_uint64(json_object_get(status, "code"), &number) && number == 2;

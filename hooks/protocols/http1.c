@@ -13,13 +13,15 @@ uint32_t http1_exchange(const struct http1_run *run)
 
 void http1_tell(struct http1_run *run, enum protocol_event_type type, uint32_t number, size_t offset)
 {
-	struct protocol_event event = {
-		.type = type,
-		.exchange = http1_exchange(run),
-		.number = number,
-		.offset = offset,
-	};
-	run->sink->event(run->sink, &event);
+	struct protocol_event *event = &run->event;
+
+	if (run->sink->deaf & 1u << type)
+		return;
+	event->type = type;
+	event->exchange = http1_exchange(run);
+	event->number = number;
+	event->offset = offset;
+	run->sink->event(run->sink, event);
 }
 
 void http1_opaque(struct http1_run *run, enum protocol_opaque why)
@@ -33,17 +35,6 @@ void http1_opaque(struct http1_run *run, enum protocol_opaque why)
 void http1_malformed(struct http1_run *run)
 {
 	http1_opaque(run, run->state->proven ? OPAQUE_MALFORMED : OPAQUE_NOT_MINE);
-}
-
-bool http1_consume(struct http1_run *run, size_t count)
-{
-	run->at += count;
-	if (count > HTTP1_HEAD_MAX - run->half->head) {
-		http1_opaque(run, OPAQUE_TOO_LARGE);
-		return false;
-	}
-	run->half->head += (uint32_t)count;
-	return true;
 }
 
 void http1_set_kind(struct http1_state *state, enum http1_kind kind)
@@ -166,7 +157,7 @@ static void fill_message(struct http1_run *run)
 	message->version = (struct bytes){versions + (size_t)3 * half->minor, 3};
 	message->cut = half->cut;
 	message->status = half->status;
-	for (int i = 0, rest = half->status; i < 3; i++, rest /= 10)
+	for (int i = 0, rest = half->status; i < 3 && half->status >= 400; i++, rest /= 10)
 		message->status_text[2 - i] = (char)('0' + rest % 10);
 }
 
@@ -235,7 +226,8 @@ void http1_head_done(struct http1_run *run)
 
 /* --- bodies --------------------------------------------------------------------------------------------- */
 
-static size_t take(struct http1_run *run)
+/* Of a body whose length is known, or of a chunk. */
+static void data(struct http1_run *run)
 {
 	struct http1_half *half = run->half;
 	size_t here = run->in.len - run->at;
@@ -243,7 +235,12 @@ static size_t take(struct http1_run *run)
 		here = (size_t)half->left;
 	run->at += here;
 	half->left -= here;
-	return here;
+	if (half->left)
+		return;
+	if (half->phase == PHASE_DATA)
+		half->phase = PHASE_DATA_CR;
+	else
+		http1_message_done(run);
 }
 
 static int hex_digit(char c)
@@ -336,17 +333,26 @@ static void chunk_data_end(struct http1_run *run, char expected, enum http1_phas
 	run->half->phase = next;
 }
 
+/* A head goes from its start line to its end in one step, where it is here. */
+static bool goes_on(const struct http1_run *run, enum http1_phase phase)
+{
+	return run->half->phase == phase && run->at < run->in.len && !run->state->opaque;
+}
+
 static void step(struct http1_run *run)
 {
-	struct http1_half *half = run->half;
-
-	switch ((enum http1_phase)half->phase) {
+	switch ((enum http1_phase)run->half->phase) {
 	case PHASE_IDLE:
 		idle(run);
-		break;
+		if (!goes_on(run, PHASE_LINE))
+			break;
+		__attribute__((fallthrough));
 	case PHASE_LINE:
 		http1_start_line(run);
-		break;
+		if (!goes_on(run, PHASE_FIELD))
+			break;
+		run->fresh = true;
+		__attribute__((fallthrough));
 	case PHASE_FIELD:
 		http1_field_start(run);
 		break;
@@ -363,9 +369,8 @@ static void step(struct http1_run *run)
 		http1_blank(run);
 		break;
 	case PHASE_LENGTH:
-		take(run);
-		if (half->left == 0)
-			http1_message_done(run);
+	case PHASE_DATA:
+		data(run);
 		break;
 	case PHASE_SIZE:
 		chunk_size(run);
@@ -375,11 +380,6 @@ static void step(struct http1_run *run)
 		break;
 	case PHASE_SIZE_LF:
 		chunk_size_lf(run);
-		break;
-	case PHASE_DATA:
-		take(run);
-		if (half->left == 0)
-			half->phase = PHASE_DATA_CR;
 		break;
 	case PHASE_DATA_CR:
 		chunk_data_end(run, '\r', PHASE_DATA_LF);

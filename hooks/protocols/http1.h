@@ -2,6 +2,7 @@
  *
  * http1.c        feeding, bodies, beginnings and ends
  * http1_whole.c  lines that stand whole in one feed: nearly all
+ * http1_again.c  those that came before
  * http1_head.c   request line, status line, field lines, cut anywhere
  * http1_field.c  what a field means for framing, and which ones are kept
  * http1_upgrade.c when HTTP/2 takes over
@@ -9,96 +10,8 @@
 #ifndef TAGALONG_HTTP1_H
 #define TAGALONG_HTTP1_H
 
+#include "hooks/protocols/http1_state.h"
 #include "hooks/protocols/http_describe.h"
-
-#define HTTP1_HEAD_MAX (256 * 1024) /* of a head, of trailers */
-#define HTTP1_CHUNK_LINE_MAX 4096   /* of a chunk's size line with its extensions */
-#define HTTP1_IN_FLIGHT 64
-#define HTTP1_REQUESTS_SHARE 6144 /* of the stash: both halves may be in the middle of a head at once */
-#define HTTP1_METHOD_MAX 64
-#define HTTP1_SETTINGS_MAX 42 /* seven of six bytes; there are no more */
-#define HTTP1_SETTINGS_NONE 0 /* settings_len: else the length and one, or */
-#define HTTP1_SETTINGS_BAD 255
-
-enum http1_phase {
-	PHASE_IDLE,  /* between messages */
-	PHASE_LINE,  /* request or status line; `step` says where in it */
-	PHASE_FIELD, /* at the start of a field line */
-	PHASE_NAME,
-	PHASE_VALUE,
-	PHASE_DULL,  /* in a value that nobody wants */
-	PHASE_BLANK, /* CR of the blank line seen */
-	PHASE_LENGTH,
-	PHASE_CLOSE, /* body ends with the connection */
-	PHASE_SIZE,
-	PHASE_EXTENSION,
-	PHASE_SIZE_LF,
-	PHASE_DATA,
-	PHASE_DATA_CR,
-	PHASE_DATA_LF,
-	PHASE_TUNNEL, /* after CONNECT, until the answer decides */
-	PHASE_IGNORE, /* nothing more is expected of this half */
-};
-
-enum http1_step { STEP_METHOD, STEP_TARGET, STEP_VERSION, STEP_LINE_END };
-
-/* What an exchange's request means for its response. */
-enum http1_kind { KIND_PLAIN, KIND_HEAD, KIND_CONNECT, KIND_UPGRADE };
-
-/* Fields that we know. */
-enum http1_field {
-	HTTP1_OTHER,
-	HTTP1_CONTENT_LENGTH,
-	HTTP1_TRANSFER_ENCODING,
-	HTTP1_CONNECTION,
-	HTTP1_SETTINGS, /* HTTP2-Settings */
-	HTTP1_UPGRADE,
-	HTTP1_HOST,
-	HTTP1_USER_AGENT,
-	HTTP1_FORWARDED,
-	HTTP1_FORWARDED_PROTO,
-	HTTP1_FORWARDED_HOST,
-	HTTP1_FORWARDED_FOR,
-	HTTP1_LOCATION,
-	HTTP1_START_LINE, /* of a stashed record only */
-};
-
-struct http1_half {
-	uint64_t left;              /* content length while in the head, then what is left of body or chunk */
-	uint32_t head;              /* bytes of this head, of these trailers or of this chunk line */
-	uint32_t carrier;           /* of the field under way */
-	uint16_t from, used, limit; /* our part of the stash: records in [from, used), nothing behind limit */
-	uint16_t open;              /* bytes of an unfinished line behind the records */
-	uint16_t name_len;          /* of the field under way; of the method */
-	uint16_t status;
-	uint16_t cut; /* values that the stash had no room for */
-	uint8_t phase, step, field, minor;
-	bool cr;       /* the last byte was a CR that must be followed by LF */
-	bool captured; /* the field under way */
-	bool begun;    /* its value has */
-	bool overflow; /* it did not fit the stash */
-	bool dull;     /* the last field line was of no interest: folding it does no harm */
-	bool trailer;
-	bool has_length, has_coding, chunked, chunked_before, broken; /* framing */
-	bool close, keep, upgrade;
-	bool h2c;             /* Upgrade names it */
-	uint8_t settings_len; /* of HTTP2-Settings, decoded; see http1_upgrade.c */
-	char settings[HTTP1_SETTINGS_MAX];
-};
-
-struct http1_run;
-
-struct http1_state {
-	struct http1_run *run; /* only during a feed */
-	uint64_t kinds[2];     /* ring of 2-bit enum http1_kind */
-	uint32_t begun;        /* requests */
-	uint32_t answered;     /* responses that ended */
-	bool opaque;
-	bool proven;       /* one request line was right */
-	bool closed;       /* a response said that no further request will be answered */
-	bool tunnel_bytes; /* came after CONNECT, before its answer */
-	struct http1_half half[2];
-};
 
 /* One feed, on the stack. */
 struct http1_run {
@@ -111,8 +24,10 @@ struct http1_run {
 	size_t stop; /* and where it ends */
 	bool here;   /* the value's first byte is in this feed */
 	bool requests;
+	bool fresh;                    /* a start line has just ended: no field was read yet */
 	struct bytes name;             /* of the field under way, if it came in this feed */
 	uint16_t spare_from, spare_to; /* a record that is needed until the end of this feed only */
+	struct protocol_event event;   /* told over and over; what a type does not use is zero */
 	struct http_message message;
 };
 
@@ -122,17 +37,33 @@ void http1_opaque(struct http1_run *run, enum protocol_opaque why);
 void http1_malformed(struct http1_run *run); /* NOT_MINE before the first right request line */
 void http1_head_done(struct http1_run *run);
 void http1_message_done(struct http1_run *run);
-/* Takes `count` bytes of a head. False: it is too long, and opaque. */
-bool http1_consume(struct http1_run *run, size_t count);
 uint32_t http1_exchange(const struct http1_run *run);
 
 void http1_set_kind(struct http1_state *state, enum http1_kind kind); /* of the newest request */
+
+/* Takes `count` bytes of a head. False: it is too long, and opaque. */
+static inline bool http1_consume(struct http1_run *run, size_t count)
+{
+	run->at += count;
+	if (count > HTTP1_HEAD_MAX - run->half->head) {
+		http1_opaque(run, OPAQUE_TOO_LARGE);
+		return false;
+	}
+	run->half->head += (uint32_t)count;
+	return true;
+}
 
 /* http1_whole.c: whole lines. The first two answer false, and the last one comes back, with nothing taken of
  * a line that is for http1_head.c. */
 bool http1_whole_request_line(struct http1_run *run);
 bool http1_whole_status_line(struct http1_run *run);
 void http1_whole_fields(struct http1_run *run);
+
+/* http1_again.c. The head's first lines, if they are known. True: it is to be kept what its lines, from the
+ * first one on, say when they have been read up to some end of a line in this feed. */
+bool http1_again_take(struct http1_run *run);
+#define HTTP1_AGAIN_MAX 256
+void http1_again_keep(struct http1_run *run, size_t from, size_t to);
 
 /* http1_head.c */
 void http1_start_line(struct http1_run *run);
@@ -148,7 +79,7 @@ void http1_field_event(struct http1_run *run, struct bytes name, struct bytes va
 
 /* http1_field.c */
 extern const uint32_t
-	http1_lengths[2][27]; /* [half][letter]: bit n, a name of n letters may be a field we know */
+	http1_lengths[2][32]; /* [half][letter]: bit n, a name of n letters may be a field we know */
 /* May this field be wanted by anybody? No is certain. */
 static inline bool http1_wanted(enum protocol_half half, struct bytes name)
 {
@@ -157,10 +88,13 @@ static inline bool http1_wanted(enum protocol_half half, struct bytes name)
 	       protocol_length_bit(name);
 }
 void http1_classify(struct http1_run *run, struct bytes name);
+/* All of a line that somebody may want: for framing, for the span, for context. */
+void http1_field_line(struct http1_run *run, struct bytes name, struct bytes value);
 /* A framing field's value; what is wrong with it shows in half->broken. */
 void http1_framing(struct http1_half *half, enum http1_field field, struct bytes value);
 enum http1_kind http1_kind(const struct http1_state *state); /* of the request to be answered next */
 bool http1_framing_sound(const struct http1_run *run);
+struct bytes *http1_slot(struct http_message *message, enum http1_field field);
 void http1_keep(struct http_message *message, enum http1_field field, bool captured, struct bytes name,
 		struct bytes value);
 

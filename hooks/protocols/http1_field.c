@@ -2,22 +2,19 @@
 #include "hooks/protocols/http1.h"
 #include "hooks/protocols/http1_scan.h"
 
-#define AT(letter) [(letter) - 'a']
+#define AT(letter) [(letter)&31]
 
-const uint32_t http1_lengths[2][27] = {
-	[HALF_REQUESTS] = {AT('c') = 1u << 10 | 1u << 14, AT('f') = 1u << 9, AT('h') = 1u << 4 | 1u << 14,
-			   AT('t') = 1u << 17, AT('u') = 1u << 7 | 1u << 10,
+const uint32_t http1_lengths[2][32] = {
+	[HALF_REQUESTS] = {AT('c') = 1u << 10 | 1u << 12 | 1u << 14 | 1u << 24, AT('f') = 1u << 9,
+			   AT('h') = 1u << 4 | 1u << 14, AT('t') = 1u << 17, AT('u') = 1u << 7 | 1u << 10,
 			   AT('x') = 1u << 15 | 1u << 16 | 1u << 17},
-	[HALF_RESPONSES] = {AT('c') = 1u << 10 | 1u << 14, AT('l') = 1u << 8, AT('t') = 1u << 17,
-			    AT('u') = 1u << 7},
+	[HALF_RESPONSES] = {AT('c') = 1u << 10 | 1u << 14, AT('g') = 1u << 11, AT('l') = 1u << 8,
+			    AT('t') = 1u << 17, AT('u') = 1u << 7},
 };
 
 /* One comparison at most for nearly every name. */
-static inline enum http1_field known_field(struct bytes name, bool requests)
+static inline __attribute__((always_inline)) enum http1_field known_field(struct bytes name, bool requests)
 {
-	enum protocol_half half = requests ? HALF_REQUESTS : HALF_RESPONSES;
-	if (!(http1_lengths[half][protocol_letter(name)] & protocol_length_bit(name)))
-		return HTTP1_OTHER;
 	switch (name.len) {
 	case 4:
 		return requests && bytes_is(name, BYTES("host")) ? HTTP1_HOST : HTTP1_OTHER;
@@ -31,6 +28,10 @@ static inline enum http1_field known_field(struct bytes name, bool requests)
 		if (bytes_is(name, BYTES("connection")))
 			return HTTP1_CONNECTION;
 		return requests && bytes_is(name, BYTES("user-agent")) ? HTTP1_USER_AGENT : HTTP1_OTHER;
+	case 11:
+		return !requests && bytes_is(name, BYTES("grpc-status")) ? HTTP1_GRPC_STATUS : HTTP1_OTHER;
+	case 12:
+		return requests && bytes_is(name, BYTES("content-type")) ? HTTP1_CONTENT_TYPE : HTTP1_OTHER;
 	case 14:
 		if (bytes_is(name, BYTES("content-length")))
 			return HTTP1_CONTENT_LENGTH;
@@ -46,6 +47,9 @@ static inline enum http1_field known_field(struct bytes name, bool requests)
 			return HTTP1_TRANSFER_ENCODING;
 		return requests && bytes_is(name, BYTES("x-forwarded-proto")) ? HTTP1_FORWARDED_PROTO
 									      : HTTP1_OTHER;
+	case 24:
+		return requests && bytes_is(name, BYTES("connect-protocol-version")) ? HTTP1_CONNECT_VERSION
+										     : HTTP1_OTHER;
 	default:
 		return HTTP1_OTHER;
 	}
@@ -59,16 +63,26 @@ static inline bool listed(const struct bytes *list, struct bytes name)
 	return false;
 }
 
-void http1_classify(struct http1_run *run, struct bytes name)
+static bool captured(bool requests, struct bytes name)
+{
+	const struct bytes *const *lists =
+		requests ? protocol_settings.capture_request : protocol_settings.capture_response;
+
+	return listed(lists[SIDE_SERVER], name) || listed(lists[SIDE_CLIENT], name);
+}
+
+static inline __attribute__((always_inline)) void classify(struct http1_run *run, struct bytes name)
 {
 	struct http1_half *half = run->half;
-	const struct bytes *const *lists =
-		run->requests ? protocol_settings.capture_request : protocol_settings.capture_response;
 
 	half->field = (uint8_t)known_field(name, run->requests);
-	half->captured = protocol_settings.capturing &&
-			 (listed(lists[SIDE_SERVER], name) || listed(lists[SIDE_CLIENT], name));
+	half->captured = protocol_settings.capturing && captured(run->requests, name);
 	half->carrier = run->requests && half->field == HTTP1_OTHER ? protocol_settings.carrier(name) : 0;
+}
+
+void http1_classify(struct http1_run *run, struct bytes name)
+{
+	classify(run, name);
 }
 
 /* Where a field's value goes in a message; 0: nowhere (method stands there, which no field is). */
@@ -80,13 +94,21 @@ static const uint8_t slots[] = {
 	[HTTP1_FORWARDED_HOST] = offsetof(struct http_message, forwarded_host),
 	[HTTP1_FORWARDED_FOR] = offsetof(struct http_message, forwarded_for),
 	[HTTP1_LOCATION] = offsetof(struct http_message, location),
+	[HTTP1_CONTENT_TYPE] = offsetof(struct http_message, content_type),
+	[HTTP1_CONNECT_VERSION] = offsetof(struct http_message, connect_version),
+	[HTTP1_GRPC_STATUS] = offsetof(struct http_message, grpc_status),
 	[HTTP1_START_LINE] = 0,
 };
 
-_Static_assert(offsetof(struct http_message, location) < 256, "fits slots[]");
+_Static_assert(offsetof(struct http_message, grpc_status) < 256, "fits slots[]");
 
-void http1_keep(struct http_message *message, enum http1_field field, bool captured, struct bytes name,
-		struct bytes value)
+struct bytes *http1_slot(struct http_message *message, enum http1_field field)
+{
+	return (struct bytes *)(void *)((char *)message + slots[field]);
+}
+
+static inline void keep(struct http_message *message, enum http1_field field, bool captured,
+			struct bytes name, struct bytes value)
 {
 	if (slots[field]) {
 		struct bytes *slot = (struct bytes *)(void *)((char *)message + slots[field]);
@@ -99,6 +121,12 @@ void http1_keep(struct http_message *message, enum http1_field field, bool captu
 		message->captured[message->captures++] = (struct http_captured){name, value};
 	else
 		message->missed++;
+}
+
+void http1_keep(struct http_message *message, enum http1_field field, bool captured, struct bytes name,
+		struct bytes value)
+{
+	keep(message, field, captured, name, value);
 }
 
 /* --- framing ------------------------------------------------------------------------------------------- */
@@ -187,6 +215,24 @@ void http1_framing(struct http1_half *half, enum http1_field field, struct bytes
 	}
 }
 
+void http1_field_line(struct http1_run *run, struct bytes name, struct bytes value)
+{
+	struct http1_half *half = run->half;
+	size_t end = (size_t)(value.ptr + value.len - run->in.ptr);
+
+	classify(run, name);
+	half->dull = half->field == HTTP1_OTHER && !half->captured && !half->carrier;
+	if (half->dull)
+		return;
+	value = bytes_trim(value);
+	if (half->field >= HTTP1_CONTENT_LENGTH && half->field <= HTTP1_UPGRADE)
+		http1_framing(half, half->field, value);
+	keep(&run->message, half->field, half->captured, name, value);
+	if (half->carrier)
+		http1_field_event(run, name, value, value.len ? (size_t)(value.ptr - run->in.ptr) : end,
+				  true);
+}
+
 enum http1_kind http1_kind(const struct http1_state *state)
 {
 	uint32_t index = state->answered % HTTP1_IN_FLIGHT;
@@ -197,6 +243,8 @@ bool http1_framing_sound(const struct http1_run *run)
 {
 	const struct http1_half *half = run->half;
 
+	if (!half->broken && !half->has_coding)
+		return true;
 	if (!run->requests) {
 		/* Where the status decides, the fields do not matter, however odd. */
 		enum http1_kind kind = http1_kind(run->state);

@@ -272,12 +272,13 @@ static void blank_line(struct http1_run *run, bool cr)
 	}
 	if (run->requests && !half->trailer)
 		http1_tell(run, EVENT_INSERT, 0, run->at);
-	if (!http1_consume(run, 1))
+	bool whole = !cr || run->at + 1 < run->in.len;
+	if (!http1_consume(run, whole ? 1u + cr : 1))
 		return;
-	if (cr)
-		half->phase = PHASE_BLANK;
-	else
+	if (whole)
 		http1_head_done(run);
+	else
+		half->phase = PHASE_BLANK;
 }
 
 void http1_blank(struct http1_run *run)
@@ -291,16 +292,14 @@ void http1_blank(struct http1_run *run)
 void http1_field_event(struct http1_run *run, struct bytes name, struct bytes value, size_t offset,
 		       bool whole)
 {
-	struct protocol_event event = {
-		.type = EVENT_FIELD,
-		.exchange = http1_exchange(run),
-		.number = run->half->carrier,
-		.name = name,
-		.value = value,
-		.offset = offset,
-		.whole = whole,
-	};
-	run->sink->event(run->sink, &event);
+	struct protocol_event *event = &run->event;
+
+	event->name = name;
+	event->value = value;
+	event->whole = whole;
+	http1_tell(run, EVENT_FIELD, run->half->carrier, offset);
+	event->name = event->value = BYTES_NONE;
+	event->whole = false;
 }
 
 void http1_field_start(struct http1_run *run)

@@ -21,13 +21,10 @@ static inline scan_word scan_load(const char *at)
 	return _mm_loadu_si128((const __m128i *)(const void *)at);
 }
 
-/* NUL, CR, LF. */
-static inline unsigned scan_is_control(scan_word word)
+/* CR and all that is below it. */
+static inline unsigned scan_is_low(scan_word word)
 {
-	__m128i cr = _mm_cmpeq_epi8(word, _mm_set1_epi8('\r')),
-		lf = _mm_cmpeq_epi8(word, _mm_set1_epi8('\n'));
-	__m128i nul = _mm_cmpeq_epi8(word, _mm_setzero_si128());
-	return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(cr, lf), nul));
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(word, _mm_set1_epi8('\r')), word));
 }
 
 /* A control, a space, DEL. */
@@ -38,43 +35,52 @@ static inline unsigned scan_ends_target(scan_word word)
 	return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, del));
 }
 
-/* None of letters, digits and the dash: what nearly every name is made of. */
+/* Neither a letter nor the dash: nearly every name is made of these. */
 static inline unsigned scan_is_unusual(scan_word word)
 {
-	__m128i low = _mm_or_si128(word, _mm_set1_epi8(0x20));
-	__m128i letter = _mm_and_si128(_mm_cmpgt_epi8(low, _mm_set1_epi8('a' - 1)),
-				       _mm_cmplt_epi8(low, _mm_set1_epi8('z' + 1)));
-	__m128i digit = _mm_and_si128(_mm_cmpgt_epi8(word, _mm_set1_epi8('0' - 1)),
-				      _mm_cmplt_epi8(word, _mm_set1_epi8('9' + 1)));
+	__m128i letter = _mm_sub_epi8(_mm_or_si128(word, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+	letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8('z' - 'a')), letter);
 	__m128i dash = _mm_cmpeq_epi8(word, _mm_set1_epi8('-'));
-	return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(letter, digit), dash)) ^ 0xffffu;
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(letter, dash)) ^ 0xffffu;
+}
+
+static inline size_t scan_first(unsigned mask)
+{
+	return (unsigned)__builtin_ctz(mask);
 }
 
 /* The last piece is read once more from the end backwards, its known part shifted out. */
 #define SCAN(in, at, hits)                                                                             \
 	do {                                                                                           \
-		while ((in).len - (at) >= 16) {                                                        \
+		for (; (at) + 16 <= (in).len; (at) += 16) {                                            \
 			unsigned mask_ = hits(scan_load((in).ptr + (at)));                             \
 			if (mask_)                                                                     \
-				return (at) + (size_t)__builtin_ctz(mask_);                            \
-			(at) += 16;                                                                    \
+				return (at) + scan_first(mask_);                                       \
 		}                                                                                      \
 		if ((in).len >= 16 && (at) < (in).len) {                                               \
 			unsigned mask_ =                                                               \
 				hits(scan_load((in).ptr + (in).len - 16)) >> (16 - ((in).len - (at))); \
-			return mask_ ? (at) + (size_t)__builtin_ctz(mask_) : (in).len;                 \
+			return mask_ ? (at) + scan_first(mask_) : (in).len;                            \
 		}                                                                                      \
 	} while (0)
 #else
 #define SCAN(in, at, hits) (void)0
 #endif
 
+static inline size_t scan_low(struct bytes in, size_t at)
+{
+	SCAN(in, at, scan_is_low);
+	while (at < in.len && (uint8_t)in.ptr[at] > '\r')
+		at++;
+	return at;
+}
+
 /* The first NUL, CR or LF at or behind `at`, or in.len. */
 static inline size_t scan_control(struct bytes in, size_t at)
 {
-	SCAN(in, at, scan_is_control);
+	at = scan_low(in, at);
 	while (at < in.len && in.ptr[at] != '\r' && in.ptr[at] != '\n' && in.ptr[at] != '\0')
-		at++;
+		at = scan_low(in, at + 1); /* a TAB, nearly always */
 	return at;
 }
 
@@ -89,7 +95,12 @@ static inline size_t scan_target(struct bytes in, size_t at)
 
 static inline size_t scan_usual(struct bytes in, size_t at)
 {
-	SCAN(in, at, scan_is_unusual);
+#if defined(__SSE2__)
+	if (at + 16 <= in.len) { /* a name, and what follows it */
+		unsigned mask = scan_is_unusual(scan_load(in.ptr + at));
+		return mask ? at + scan_first(mask) : at + 16;
+	}
+#endif
 	return at;
 }
 

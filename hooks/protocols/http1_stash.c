@@ -192,6 +192,9 @@ static bool save_message(struct http1_run *run)
 		{HTTP1_FORWARDED_HOST, &m->forwarded_host},
 		{HTTP1_FORWARDED_FOR, &m->forwarded_for},
 		{HTTP1_LOCATION, &m->location},
+		{HTTP1_CONTENT_TYPE, &m->content_type},
+		{HTTP1_CONNECT_VERSION, &m->connect_version},
+		{HTTP1_GRPC_STATUS, &m->grpc_status},
 		{HTTP1_USER_AGENT, &m->user_agent},
 	};
 

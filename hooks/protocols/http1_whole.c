@@ -8,7 +8,12 @@
 
 static inline bool ends_line(struct bytes in, size_t at)
 {
-	return in.len - at >= 2 && in.ptr[at] == '\r' && in.ptr[at + 1] == '\n';
+	return in.len - at >= 2 && memcmp(in.ptr + at, "\r\n", 2) == 0;
+}
+
+static inline bool is_at(struct bytes in, size_t at, char c)
+{
+	return at < in.len && in.ptr[at] == c;
 }
 
 static inline bool is_digit(char c)
@@ -74,56 +79,62 @@ bool http1_whole_status_line(struct http1_run *run)
 	return true;
 }
 
-/* One that somebody wants: for framing, for the span, for context. */
-__attribute__((noinline)) static void wanted_line(struct http1_run *run, struct bytes name,
-						  struct bytes value)
+/* One line, from `*from` on, which then is the next one's. False: it is not for us. */
+static inline bool whole_line(struct bytes in, size_t *from, struct bytes *name, struct bytes *value)
 {
-	struct http1_half *half = run->half;
-	size_t end = (size_t)(value.ptr + value.len - run->in.ptr);
-
-	http1_classify(run, name);
-	half->dull = half->field == HTTP1_OTHER && !half->captured && !half->carrier;
-	if (half->dull)
-		return;
-	if (value.len > 1 && value.ptr[0] == ' ')
-		value = (struct bytes){value.ptr + 1, value.len - 1};
-	value = bytes_trim(value);
-	if (half->field >= HTTP1_CONTENT_LENGTH && half->field <= HTTP1_UPGRADE)
-		http1_framing(half, half->field, value);
-	http1_keep(&run->message, half->field, half->captured, name, value);
-	if (half->carrier)
-		http1_field_event(run, name, value, value.len ? (size_t)(value.ptr - run->in.ptr) : end,
-				  true);
+	size_t colon = scan_usual(in, *from);
+	if (!is_at(in, colon, ':'))
+		colon = scan_token(in, colon);
+	if (colon == *from || !is_at(in, colon, ':'))
+		return false;
+	size_t end = scan_low(in, colon + 1);
+	if (!ends_line(in, end)) {
+		end = scan_control(in, end);
+		if (!ends_line(in, end))
+			return false;
+	}
+	*name = (struct bytes){in.ptr + *from, colon - *from};
+	*value = (struct bytes){in.ptr + colon + 1, end - colon - 1};
+	*from = end + 2;
+	return true;
 }
 
 void http1_whole_fields(struct http1_run *run)
 {
 	struct http1_half *half = run->half;
 	enum protocol_half which = run->requests ? HALF_REQUESTS : HALF_RESPONSES;
-	struct bytes in = run->in;
-	size_t from = run->at, allowed = HTTP1_HEAD_MAX - half->head;
+	struct bytes in = run->in, name, value;
+	size_t first = run->at, allowed = HTTP1_HEAD_MAX - half->head;
+	bool keeping = run->fresh && http1_again_take(run);
+	size_t from = run->at, next = from;
 	bool dull = half->dull;
 
-	if (in.len - from > allowed) /* what goes beyond it is refused step by step */
-		in.len = from + allowed;
-	while (!run->state->opaque) {
-		size_t colon = scan_token(in, from);
-		if (colon == from || colon == in.len || in.ptr[colon] != ':')
+	run->fresh = false;
+	if (in.len - first > allowed) /* what goes beyond it is refused step by step */
+		in.len = first + allowed;
+	while (whole_line(in, &next, &name, &value)) {
+		bool wanted = http1_wanted(which, name);
+		if (wanted && next - from > UINT16_MAX)
 			break;
-		size_t end = scan_control(in, colon + 1);
-		if (!ends_line(in, end) || end - from > UINT16_MAX)
-			break;
-		struct bytes name = {in.ptr + from, colon - from};
-		from = end + 2;
-		dull = !http1_wanted(which, name);
-		if (dull)
+		if (keeping && (next - first > HTTP1_AGAIN_MAX || protocol_wanted(which, name))) {
+			half->dull = dull;
+			http1_again_keep(run, first, from);
+			keeping = false;
+		}
+		from = next;
+		dull = true;
+		if (!wanted)
 			continue;
 		half->head += (uint32_t)(from - run->at);
 		run->at = from;
-		wanted_line(run, name, (struct bytes){in.ptr + colon + 1, end - colon - 1});
+		http1_field_line(run, name, value);
 		dull = half->dull;
+		if (run->state->opaque)
+			return;
 	}
 	half->dull = dull;
 	half->head += (uint32_t)(from - run->at);
 	run->at = from;
+	if (keeping)
+		http1_again_keep(run, first, from);
 }

@@ -26,9 +26,11 @@ void http2_tell(struct http2_run *run, enum protocol_event_type type, uint32_t s
 void http2_tell_event(struct http2_run *run, struct protocol_event *event)
 {
 	struct http2_heap *heap = run->state->heap;
+
+	if (run->sink->deaf & 1u << event->type)
+		return;
 	struct http2_stream *stream =
 		heap && event->exchange ? http2_stream_find(heap, event->exchange) : NULL;
-
 	event->mark = stream ? &stream->mark : NULL;
 	run->sink->event(run->sink, event);
 }
@@ -303,7 +305,8 @@ static void body(struct http2_run *run)
 
 	if (carries_block(half))
 		http2_block_add(run, piece);
-	else if (half->type == FRAME_DATA && http2_stream_find(run->state->heap, half->stream))
+	else if (half->type == FRAME_DATA && !(run->sink->deaf & 1u << EVENT_BODY) &&
+		 http2_stream_find(run->state->heap, half->stream))
 		http2_tell(run, EVENT_BODY, half->stream, run->requests ? HALF_REQUESTS : HALF_RESPONSES);
 	run->at += piece.len;
 	half->left -= (uint32_t)piece.len;
@@ -314,6 +317,11 @@ static bool collect(struct http2_run *run)
 {
 	struct http2_half *half = run->half;
 
+	if (half->got == 0 && half->want == HTTP2_HEADER && run->in.len - run->at >= HTTP2_HEADER) {
+		memcpy(half->small, run->in.ptr + run->at, HTTP2_HEADER);
+		run->at += HTTP2_HEADER;
+		return true;
+	}
 	while (half->got < half->want && run->at < run->in.len)
 		half->small[half->got++] = (uint8_t)run->in.ptr[run->at++];
 	if (half->got < half->want)
@@ -531,17 +539,10 @@ static bool http2_begins(enum protocol_half which, struct bytes first)
 	       (uint8_t)first.ptr[2] % 6 == 0 && memcmp(first.ptr + 3, settings, sizeof(settings)) == 0;
 }
 
-static int http2_insert(const void *opaque, struct bytes lines, char *room, size_t size,
-			struct protocol_edit edit[PROTOCOL_EDITS])
+static struct http2_place place_of(const struct http2_run *run)
 {
-	const struct http2_state *state = opaque;
-	const struct http2_run *run = state->run;
-
-	if (!run || run->list > run->half->list_max ||
-	    http2_list_size(lines) > run->half->list_max - run->list)
-		return 0;
 	const struct http2_half *half = run->half;
-	struct http2_place place = {
+	return (struct http2_place){
 		.start = (ptrdiff_t)run->at - (ptrdiff_t)half->length - HTTP2_HEADER,
 		.length = half->length,
 		.stream = half->stream,
@@ -551,7 +552,29 @@ static int http2_insert(const void *opaque, struct bytes lines, char *room, size
 		.pad = half->pad,
 		.in = run->in,
 	};
+}
+
+static int http2_insert(const void *opaque, struct bytes lines, char *room, size_t size,
+			struct protocol_edit edit[PROTOCOL_EDITS])
+{
+	const struct http2_run *run = ((const struct http2_state *)opaque)->run;
+
+	if (!run || run->list > run->half->list_max ||
+	    http2_list_size(lines) > run->half->list_max - run->list)
+		return 0;
+	struct http2_place place = place_of(run);
 	return http2_edit(&place, lines, room, size, edit);
+}
+
+static int http2_rewrite(const void *opaque, const struct protocol_rewrite *what, char *room, size_t size,
+			 struct protocol_edit edit[PROTOCOL_EDITS])
+{
+	const struct http2_run *run = ((const struct http2_state *)opaque)->run;
+
+	if (!run)
+		return 0;
+	struct http2_place place = place_of(run);
+	return http2_rewrite_value(&place, what, room, size, edit);
 }
 
 const struct protocol protocol_http2 = {
@@ -567,4 +590,5 @@ const struct protocol protocol_http2 = {
 	.begins = http2_begins,
 	.take_over = http2_take_over,
 	.insert = http2_insert,
+	.rewrite = http2_rewrite,
 };

@@ -3,6 +3,9 @@
  * http2.c         the protocol: preface, frames, events
  * http2_control.c SETTINGS, RST_STREAM, GOAWAY: frames that change what other frames mean
  * http2_head.c    header blocks: collected, inflated once, told
+ * http2_inflate.c what a block says
+ * http2_huffman.c its texts
+ * http2_late.c    blocks that the decoder is still to see
  * http2_record.c  what a header block said
  * grpc.c          what a request and its trailers mean where they are a call
  * http2_memory.c  the arena: allocator, streams
@@ -115,7 +118,7 @@ struct http2_run {
 	struct bytes direct; /* a block that stands whole in this feed */
 	uint32_t list;       /* of the head that is being told */
 	bool call;           /* so is it a call, of this type and for so long? */
-	struct bytes content_type, timeout;
+	struct bytes timeout;
 	struct http_message message;
 };
 
@@ -138,6 +141,11 @@ void http2_block_begin(struct http2_run *run, enum http2_kind kind);
 void http2_block_add(struct http2_run *run, struct bytes piece);
 void http2_block_end(struct http2_run *run);
 
+/* http2_inflate.c: the next block of this half, into a fresh record; false: opaque now. */
+bool http2_inflate(struct http2_run *run, struct bytes block, struct http2_record *record);
+/* The same, by the decoder alone. The block is no null pointer. */
+bool http2_inflate_all(struct http2_run *run, struct bytes block, struct http2_record *record);
+
 /* http2_record.c */
 /* Fills the message and tells the carrier fields. */
 void http2_record_read(struct http2_run *run, const struct http2_record *record, uint32_t stream);
@@ -155,6 +163,16 @@ struct http2_place {
 size_t http2_encode(struct bytes lines, char *room, size_t size);
 /* What SETTINGS_MAX_HEADER_LIST_SIZE counts of them. */
 size_t http2_list_size(struct bytes lines);
+/* Where in a block the value of a field stands that is in no table: `len` bytes from `at` on, with their
+ * length in front. len 0: it is in one. */
+struct http2_value {
+	uint32_t at, len;
+	bool huffman;
+};
+struct http2_value http2_find_value(struct bytes block, size_t from, size_t to);
+uint64_t http2_pack_value(const struct http2_value *value);
+int http2_rewrite_value(const struct http2_place *place, const struct protocol_rewrite *what, char *room,
+			size_t size, struct protocol_edit edit[PROTOCOL_EDITS]);
 int http2_edit(const struct http2_place *place, struct bytes lines, char *room, size_t size,
 	       struct protocol_edit edit[PROTOCOL_EDITS]);
 

@@ -34,10 +34,13 @@ static bool given(const struct http2_settings *settings, unsigned name)
 	return settings->given >> name & 1;
 }
 
-static void change_table(struct http2_run *run, const struct http2_codec *codec,
+static void change_table(struct http2_run *run, struct http2_codec *codec,
 			 const struct http2_settings *settings)
 {
-	if (given(settings, SETTING_TABLE) &&
+	if (!given(settings, SETTING_TABLE))
+		return;
+	codec->resized = true;
+	if (!http2_late_feed(codec) ||
 	    nghttp2_hd_inflate_change_table_size(codec->inflater, settings->table) != 0)
 		http2_opaque(run, OPAQUE_TOO_LARGE);
 }

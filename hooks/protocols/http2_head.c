@@ -56,7 +56,9 @@ void http2_block_add(struct http2_run *run, struct bytes piece)
 		http2_opaque(run, OPAQUE_TOO_LARGE);
 		return;
 	}
-	for (size_t i = 0; i < piece.len; i++)
+	/* Only what may be edited is looked at ahead, and comes again. */
+	bool again = run->requests && !(run->sink->deaf & 1u << EVENT_INSERT);
+	for (size_t i = 0; again && i < piece.len; i++)
 		hash = (hash ^ (uint8_t)piece.ptr[i]) * 16777619u;
 	half->block_hash = hash;
 	if (whole)
@@ -64,50 +66,6 @@ void http2_block_add(struct http2_run *run, struct bytes piece)
 	else if (!known(run) && !keep_piece(run, piece))
 		http2_opaque(run, OPAQUE_TOO_LARGE);
 	half->block_len += (uint32_t)piece.len;
-}
-
-static void inflate_failed(struct http2_run *run, ssize_t error)
-{
-	run->codec->broken = true;
-	if (error == NGHTTP2_ERR_NOMEM || error == NGHTTP2_ERR_BUFFER_ERROR)
-		http2_opaque(run, OPAQUE_TOO_LARGE);
-	else
-		http2_malformed(run);
-}
-
-static bool inflate(struct http2_run *run, struct bytes block, struct http2_record *record)
-{
-	nghttp2_hd_inflater *inflater = run->codec->inflater;
-	const uint8_t *at = (const uint8_t *)(block.len ? block.ptr : "");
-	size_t left = block.len;
-	uint64_t list = 0;
-	int flags = 0;
-
-	while (!(flags & NGHTTP2_HD_INFLATE_FINAL)) {
-		nghttp2_nv nv;
-		flags = 0;
-		ssize_t used = nghttp2_hd_inflate_hd2(inflater, &nv, &flags, at, left, 1);
-		if (used < 0 || (used == 0 && flags == 0)) {
-			inflate_failed(run, used);
-			return false;
-		}
-		at += used;
-		left -= (size_t)used;
-		if (!(flags & NGHTTP2_HD_INFLATE_EMIT))
-			continue;
-		list += nv.namelen + nv.valuelen + 32;
-		if (list > HTTP2_LIST_MAX) {
-			inflate_failed(run, NGHTTP2_ERR_BUFFER_ERROR);
-			return false;
-		}
-		if (run->half->kind != BLOCK_OTHER)
-			http2_record_keep(record, run->requests,
-					  (struct bytes){(const char *)nv.name, nv.namelen},
-					  (struct bytes){(const char *)nv.value, nv.valuelen});
-	}
-	nghttp2_hd_inflate_end_headers(inflater);
-	record->list = (uint32_t)list;
-	return true;
 }
 
 /* What this block says; NULL: opaque now. */
@@ -130,7 +88,7 @@ static const struct http2_record *said(struct http2_run *run)
 	}
 	record = http2_record_new(codec, half->blocks + 1);
 	struct bytes block = run->direct.ptr ? run->direct : (struct bytes){codec->text, half->block_len};
-	if (!inflate(run, block, record))
+	if (!http2_inflate(run, block, record))
 		return NULL;
 	record->length = half->block_len;
 	record->hash = half->block_hash;
@@ -145,10 +103,12 @@ static void tell_request(struct http2_run *run, const struct http2_record *recor
 
 	http2_record_read(run, record, stream);
 	run->list = record->list;
-	run->call = grpc_is_call(run->content_type, run->message.target);
+	run->call = grpc_is_call(run->message.content_type, run->message.target);
 	struct http2_stream *open = http2_stream_find(run->state->heap, stream);
-	if (open)
+	if (open) {
 		open->call = run->call;
+		open->tunnel = bytes_equal(run->message.method, BYTES("CONNECT"));
+	}
 	http2_tell_event(run, &event);
 	http2_tell(run, EVENT_REQUEST_HEAD, stream, 0);
 }
@@ -173,6 +133,10 @@ static void tell_response(struct http2_run *run, const struct http2_record *reco
 	http2_tell(run, EVENT_RESPONSE_BEGIN, stream, 0);
 	http2_record_read(run, record, stream);
 	http2_tell(run, EVENT_RESPONSE_HEAD, stream, record->status);
+	if (open && open->tunnel && record->status < 300) {
+		http2_tell(run, EVENT_RESPONSE_END, stream, 0);
+		http2_stream_close(run->state->heap, stream);
+	}
 }
 
 static void tell_trailers(struct http2_run *run, const struct http2_record *record, uint32_t stream)

@@ -17,10 +17,11 @@ enum field {
 	FIELD_LOCATION,
 	FIELD_CONTENT_TYPE,
 	FIELD_GRPC_TIMEOUT,
+	FIELD_CONNECT_VERSION,
 	FIELD_GRPC_STATUS,
 };
 
-/* Followed by the name (if a carrier or captured) and the value. */
+/* Followed by the name (if a carrier or captured), the value, and (if a carrier) where that stands. */
 struct item {
 	uint16_t carrier;
 	uint8_t field;
@@ -32,7 +33,8 @@ struct item {
 
 static size_t item_size(const struct item *item)
 {
-	return (sizeof(*item) + item->name_len + item->value_len + 7) & ~(size_t)7;
+	size_t framed = item->carrier ? sizeof(uint64_t) : 0;
+	return (sizeof(*item) + item->name_len + item->value_len + framed + 7) & ~(size_t)7;
 }
 
 _Static_assert(sizeof(struct http2_record) % 8 == 0, "items are aligned");
@@ -43,8 +45,13 @@ struct http2_record *http2_record_new(struct http2_codec *codec, uint32_t number
 	if (HTTP2_RECORDS - codec->used < HTTP2_RECORD_ROOM)
 		codec->used = 0;
 	struct http2_record *record = (struct http2_record *)(void *)(codec->records + codec->used);
-	*record = (struct http2_record){.number = number, .size = sizeof(*record), .grpc_status = GRPC_NONE};
+	http2_record_init(record, number);
 	return record;
+}
+
+void http2_record_init(struct http2_record *record, uint32_t number)
+{
+	*record = (struct http2_record){.number = number, .size = sizeof(*record), .grpc_status = GRPC_NONE};
 }
 
 void http2_record_done(struct http2_codec *codec, struct http2_record *record)
@@ -84,38 +91,88 @@ void http2_record_forget(struct http2_codec *codec)
 		codec->used = 0;
 }
 
+/* Of the names in the static table (RFC 7541, appendix A): the first and the last number of each. */
+static enum field request_index(uint32_t index)
+{
+	switch (index) {
+	case 1:
+		return FIELD_AUTHORITY;
+	case 2 ... 3:
+		return FIELD_METHOD;
+	case 4 ... 5:
+		return FIELD_PATH;
+	case 6 ... 7:
+		return FIELD_SCHEME;
+	case 31:
+		return FIELD_CONTENT_TYPE;
+	case 38:
+		return FIELD_HOST;
+	case 58:
+		return FIELD_USER_AGENT;
+	default:
+		return FIELD_NONE;
+	}
+}
+
+static enum field response_index(uint32_t index)
+{
+	return index >= 8 && index <= 14 ? FIELD_STATUS : index == 46 ? FIELD_LOCATION : FIELD_NONE;
+}
+
+static enum field named(struct bytes name, struct bytes known, enum field field)
+{
+	return memcmp(name.ptr, known.ptr, known.len) == 0 ? field : FIELD_NONE;
+}
+
+#define NAMED(known, field) named(name, BYTES(known), field)
+
 static enum field request_field(struct bytes name)
 {
-	static const struct {
-		struct bytes name;
-		enum field field;
-	} known[] = {
-		{{":method", 7}, FIELD_METHOD},
-		{{":scheme", 7}, FIELD_SCHEME},
-		{{":authority", 10}, FIELD_AUTHORITY},
-		{{":path", 5}, FIELD_PATH},
-		{{"host", 4}, FIELD_HOST},
-		{{"user-agent", 10}, FIELD_USER_AGENT},
-		{{"forwarded", 9}, FIELD_FORWARDED},
-		{{"x-forwarded-proto", 17}, FIELD_FORWARDED_PROTO},
-		{{"x-forwarded-host", 16}, FIELD_FORWARDED_HOST},
-		{{"x-forwarded-for", 15}, FIELD_FORWARDED_FOR},
-		{{"content-type", 12}, FIELD_CONTENT_TYPE},
-		{{"grpc-timeout", 12}, FIELD_GRPC_TIMEOUT},
-	};
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (bytes_equal(known[i].name, name))
-			return known[i].field;
-	return FIELD_NONE;
+	switch (name.len) {
+	case 4:
+		return NAMED("host", FIELD_HOST);
+	case 5:
+		return NAMED(":path", FIELD_PATH);
+	case 7:
+		return NAMED(":method", FIELD_METHOD) | NAMED(":scheme", FIELD_SCHEME);
+	case 9:
+		return NAMED("forwarded", FIELD_FORWARDED);
+	case 10:
+		return NAMED(":authority", FIELD_AUTHORITY) | NAMED("user-agent", FIELD_USER_AGENT);
+	case 12:
+		return NAMED("content-type", FIELD_CONTENT_TYPE) | NAMED("grpc-timeout", FIELD_GRPC_TIMEOUT);
+	case 15:
+		return NAMED("x-forwarded-for", FIELD_FORWARDED_FOR);
+	case 16:
+		return NAMED("x-forwarded-host", FIELD_FORWARDED_HOST);
+	case 17:
+		return NAMED("x-forwarded-proto", FIELD_FORWARDED_PROTO);
+	case 24:
+		return NAMED("connect-protocol-version", FIELD_CONNECT_VERSION);
+	default:
+		return FIELD_NONE;
+	}
 }
 
 static enum field response_field(struct bytes name)
 {
-	if (bytes_equal(name, BYTES(":status")))
-		return FIELD_STATUS;
-	if (bytes_equal(name, BYTES("grpc-status")))
-		return FIELD_GRPC_STATUS;
-	return bytes_equal(name, BYTES("location")) ? FIELD_LOCATION : FIELD_NONE;
+	switch (name.len) {
+	case 7:
+		return NAMED(":status", FIELD_STATUS);
+	case 8:
+		return NAMED("location", FIELD_LOCATION);
+	case 11:
+		return NAMED("grpc-status", FIELD_GRPC_STATUS);
+	default:
+		return FIELD_NONE;
+	}
+}
+
+static enum field field_of(bool requests, const struct http2_field *field)
+{
+	if (field->index && field->index <= HTTP2_STATIC)
+		return requests ? request_index(field->index) : response_index(field->index);
+	return requests ? request_field(field->name) : response_field(field->name);
 }
 
 static bool listed(const struct bytes *list, struct bytes name)
@@ -144,24 +201,23 @@ static void read_status(struct http2_record *record, struct bytes value)
 	record->status = status;
 }
 
-void http2_record_keep(struct http2_record *record, bool requests, struct bytes name, struct bytes value)
+void http2_record_keep(struct http2_record *record, bool requests, const struct http2_field *field,
+		       uint64_t framed)
 {
-	struct item item = {0};
+	struct item item = {.field = (uint8_t)field_of(requests, field)};
+	struct bytes name = field->name, value = field->value;
 	size_t room = HTTP2_RECORD_ROOM - record->size;
-
-	if (name.len == 0)
-		return;
-	item.field = (uint8_t)(requests ? request_field(name) : response_field(name));
 	bool wanted = protocol_wanted(requests ? HALF_REQUESTS : HALF_RESPONSES, name);
+
+	if (item.field == FIELD_NONE && !wanted)
+		return;
 	item.captured = wanted && is_captured(requests, name);
 	if (item.field == FIELD_STATUS) {
 		read_status(record, value);
 		return;
 	}
-	if (item.field == FIELD_GRPC_STATUS) {
+	if (item.field == FIELD_GRPC_STATUS)
 		record->grpc_status = grpc_read_status(bytes_trim(value));
-		item.field = FIELD_NONE;
-	}
 	if (wanted && requests && item.field == FIELD_NONE)
 		item.carrier = (uint16_t)protocol_settings.carrier(name);
 	if (item.field == FIELD_NONE && !item.captured && !item.carrier)
@@ -169,11 +225,11 @@ void http2_record_keep(struct http2_record *record, bool requests, struct bytes 
 	struct bytes kept_name = item.captured || item.carrier ? name : BYTES_NONE;
 	/* Half of the room is the carriers' own. */
 	size_t most = item.carrier ? room : room > HTTP2_RECORD_ROOM / 2 ? room - HTTP2_RECORD_ROOM / 2 : 0;
-	if (most < sizeof(item) + 8 + kept_name.len) {
+	if (most < sizeof(item) + 16 + kept_name.len) {
 		record->cut++;
 		return;
 	}
-	most -= sizeof(item) + 8 + kept_name.len;
+	most -= sizeof(item) + 16 + kept_name.len;
 	if (!item.carrier && most > VALUE_MAX)
 		most = VALUE_MAX;
 	if (value.len > most) {
@@ -184,11 +240,14 @@ void http2_record_keep(struct http2_record *record, bool requests, struct bytes 
 	item.name_len = (uint16_t)kept_name.len;
 	item.value_len = (uint16_t)value.len;
 	char *to = (char *)record + record->size;
+	memset(to + item_size(&item) - 8, 0, 8); /* what of the last word is nobody's */
 	memcpy(to, &item, sizeof(item));
 	if (kept_name.len)
 		memcpy(to + sizeof(item), kept_name.ptr, kept_name.len);
 	if (value.len)
 		memcpy(to + sizeof(item) + kept_name.len, value.ptr, value.len);
+	if (item.carrier)
+		memcpy(to + sizeof(item) + kept_name.len + value.len, &framed, sizeof(framed));
 	record->size += (uint32_t)item_size(&item);
 	record->items++;
 }
@@ -223,7 +282,11 @@ static struct bytes *slot(struct http2_run *run, enum field field)
 	case FIELD_LOCATION:
 		return &message->location;
 	case FIELD_CONTENT_TYPE:
-		return &run->content_type;
+		return &message->content_type;
+	case FIELD_CONNECT_VERSION:
+		return &message->connect_version;
+	case FIELD_GRPC_STATUS:
+		return &message->grpc_status;
 	case FIELD_GRPC_TIMEOUT:
 		return &run->timeout;
 	default:
@@ -231,17 +294,18 @@ static struct bytes *slot(struct http2_run *run, enum field field)
 	}
 }
 
-static void tell_carrier(struct http2_run *run, uint32_t stream, uint32_t number, struct bytes name,
+static void tell_carrier(struct http2_run *run, uint32_t stream, const struct item *item, struct bytes name,
 			 struct bytes value)
 {
 	struct protocol_event event = {
 		.type = EVENT_FIELD,
 		.exchange = stream,
-		.number = number,
+		.number = item->carrier,
 		.offset = run->at,
 		.name = name,
 		.value = bytes_trim(value),
 	};
+	memcpy(&event.framed, value.ptr + value.len, sizeof(event.framed));
 	http2_tell_event(run, &event);
 }
 
@@ -259,7 +323,7 @@ static void read_item(struct http2_run *run, const struct item *item, const char
 	else if (item->captured)
 		message->missed++;
 	if (item->carrier)
-		tell_carrier(run, stream, item->carrier, name, value);
+		tell_carrier(run, stream, item, name, value);
 }
 
 void http2_record_read(struct http2_run *run, const struct http2_record *record, uint32_t stream)
@@ -268,11 +332,11 @@ void http2_record_read(struct http2_run *run, const struct http2_record *record,
 	const char *at = (const char *)(record + 1);
 
 	http_message_init(message);
-	run->content_type = run->timeout = BYTES_NONE;
+	run->timeout = BYTES_NONE;
 	message->version = BYTES("2");
 	message->cut = record->cut;
 	message->status = record->status;
-	for (int i = 0, rest = record->status; i < 3; i++, rest /= 10)
+	for (int i = 0, rest = record->status; i < 3 && record->status >= 400; i++, rest /= 10)
 		message->status_text[2 - i] = (char)('0' + rest % 10);
 	for (uint32_t i = 0; i < record->items; i++) {
 		struct item item;

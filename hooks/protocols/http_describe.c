@@ -1,6 +1,8 @@
 /* http_describe.c - an HTTP message as attributes of its span. */
 #include "hooks/protocols/http_describe.h"
 
+#include "hooks/protocols/rpc_web.h"
+
 #define PARTS_MAX 40
 
 /* A text put together of pieces. */
@@ -240,14 +242,14 @@ static uint64_t hash_target(struct bytes path)
 static const struct bytes key_request_header = {"http.request.header.", 20};
 static const struct bytes key_response_header = {"http.response.header.", 21};
 
-void http_describe_captures(const struct http_message *message, const struct bytes *list, struct bytes prefix,
-			    struct attrs *attrs)
+__attribute__((noinline)) static void put_captures(const struct http_message *message,
+						   const struct bytes *list, struct bytes prefix,
+						   struct attrs *attrs)
 {
 	char key[128];
 	struct bytes values[HTTP_CAPTURES];
 
-	attrs->cut += message->cut + message->missed;
-	for (; message->captures && list && list->ptr; list++) {
+	for (; list && list->ptr; list++) {
 		size_t count = 0;
 		for (size_t i = 0; i < message->captures; i++)
 			if (bytes_equal_nocase(message->captured[i].name, *list))
@@ -262,6 +264,14 @@ void http_describe_captures(const struct http_message *message, const struct byt
 		memcpy(key + prefix.len, list->ptr, list->len);
 		attrs_strings(attrs, (struct bytes){key, prefix.len + list->len}, values, count);
 	}
+}
+
+void http_describe_captures(const struct http_message *message, const struct bytes *list, struct bytes prefix,
+			    struct attrs *attrs)
+{
+	attrs->cut += message->cut + message->missed;
+	if (message->captures)
+		put_captures(message, list, prefix, attrs);
 }
 
 static void describe_method(const struct http_message *message, struct protocol_facts *facts)
@@ -336,15 +346,39 @@ static struct bytes server_scheme(const struct http_message *message, const stru
 	return scheme;
 }
 
+/* Who was asked, by whom, and how: hardly ever another one in the next request of a connection. */
+static void describe_parties(const struct http_message *message, const struct place *place,
+			     const struct protocol_endpoint *endpoint, struct attrs *attrs)
+{
+	struct bytes scheme = server_scheme(message, place, endpoint), host = BYTES_NONE;
+	uint16_t port = 0;
+	bool user;
+
+	attrs_string(attrs, BYTES("url.scheme"), scheme);
+	if (message->forwarded.len)
+		host = http_forwarded(message->forwarded, BYTES("host"));
+	if (host.len == 0 && message->forwarded_host.len)
+		host = leftmost(message->forwarded_host);
+	if (host.len == 0)
+		host = without_user(place->authority, &user);
+	host = http_split_port(host, &port);
+	if (host.len)
+		describe_server_address(attrs, host, port, scheme);
+	else if (endpoint->is_unix && endpoint->local_address.len)
+		attrs_string(attrs, BYTES("server.address"), endpoint->local_address);
+	describe_client_address(message, endpoint, attrs);
+	http_describe_peer(endpoint, attrs);
+	attrs_string(attrs, BYTES("network.protocol.version"), message->version);
+	if (message->user_agent.len)
+		attrs_string(attrs, BYTES("user_agent.original"), message->user_agent);
+}
+
 static void describe_server(const struct http_message *message, const struct protocol_endpoint *endpoint,
 			    struct attrs *attrs)
 {
 	struct place place;
-	uint16_t port = 0;
-	bool user;
 
 	split_target(message, &place);
-	struct bytes scheme = server_scheme(message, &place, endpoint);
 	size_t question = bytes_find(place.path, '?');
 	struct bytes path = bytes_until(place.path, question), query = bytes_from(place.path, question + 1);
 	attrs_string(attrs, BYTES("url.path"), place.absolute && path.len == 0 ? BYTES("/") : path);
@@ -356,25 +390,17 @@ static void describe_server(const struct http_message *message, const struct pro
 		else
 			attrs_concat(attrs, BYTES("url.query"), parts.part, parts.count);
 	}
-	attrs_string(attrs, BYTES("url.scheme"), scheme);
-
-	struct bytes host = BYTES_NONE;
-	if (message->forwarded.len)
-		host = http_forwarded(message->forwarded, BYTES("host"));
-	if (host.len == 0 && message->forwarded_host.len)
-		host = leftmost(message->forwarded_host);
-	if (host.len == 0)
-		host = without_user(place.authority, &user);
-	host = http_split_port(host, &port);
-	if (host.len)
-		describe_server_address(attrs, host, port, scheme);
-	else if (endpoint->is_unix && endpoint->local_address.len)
-		attrs_string(attrs, BYTES("server.address"), endpoint->local_address);
-	describe_client_address(message, endpoint, attrs);
-	http_describe_peer(endpoint, attrs);
-	attrs_string(attrs, BYTES("network.protocol.version"), message->version);
-	if (message->user_agent.len)
-		attrs_string(attrs, BYTES("user_agent.original"), message->user_agent);
+	bool proxied = message->forwarded.len || message->forwarded_proto.len ||
+		       message->forwarded_host.len || message->forwarded_for.len;
+	struct bytes texts[MEMO_TEXTS] = {place.scheme, place.authority, message->version,
+					  message->user_agent};
+	if (!endpoint->memo || proxied) {
+		describe_parties(message, &place, endpoint, attrs);
+	} else if (!protocol_memo_put(endpoint->memo, texts, attrs)) {
+		struct attrs before = *attrs;
+		describe_parties(message, &place, endpoint, attrs);
+		protocol_memo_keep(endpoint->memo, texts, &before, attrs);
+	}
 }
 
 static void describe_url(const struct place *place, struct bytes scheme, struct bytes host, struct bytes port,
@@ -453,7 +479,8 @@ static void describe_client(const struct http_message *message, const struct pro
 		describe_server_address(attrs, host, port, scheme);
 	describe_url(&place, scheme, written, suffix, user, attrs);
 	http_describe_peer(endpoint, attrs);
-	attrs_string(attrs, BYTES("network.protocol.version"), message->version);
+	if (message->version.len) /* it got as far as to be spoken */
+		attrs_string(attrs, BYTES("network.protocol.version"), message->version);
 	facts->authority = hash_authority(host, port ? port : tls ? 443 : 80);
 	facts->target = hash_target(place.path);
 }
@@ -466,6 +493,8 @@ void http_describe_request(const struct http_message *message, enum protocol_sid
 		describe_server(message, endpoint, facts->attrs);
 	else
 		describe_client(message, endpoint, facts);
+	if (message->content_type.len)
+		rpc_web_describe(message, facts);
 	http_describe_captures(message, protocol_settings.capture_request[side], key_request_header,
 			       facts->attrs);
 }
@@ -514,6 +543,7 @@ void http_describe_response(const struct http_message *message, enum protocol_si
 		facts->failed = true;
 		facts->error_type = (struct bytes){message->status_text, 3};
 	}
+	facts->outcome = rpc_web_outcome(message);
 	if (side == SIDE_CLIENT)
 		describe_again(message, facts);
 }

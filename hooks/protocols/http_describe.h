@@ -21,6 +21,8 @@ struct http_message {
 	struct bytes version; /* "1.1" */
 	struct bytes user_agent, forwarded, forwarded_proto, forwarded_host, forwarded_for;
 	struct bytes location;
+	struct bytes content_type, connect_version; /* of a request */
+	struct bytes grpc_status;                   /* of a response */
 	uint16_t status;
 	char status_text[4];
 	uint16_t captures; /* used of captured[] */

@@ -58,6 +58,8 @@ if have valgrind; then
 	row "untracked read/write, instructions a call" "$a" "$b" "$(calc %+.1f "$b - $a")" ""
 fi
 
+. "$top/tests/bench/waits.sh"
+
 # --- one request pair --------------------------------------------------------------------------------------
 for _ in 1 2 3 4 5; do
 	"$build/bench/bench_pair" $((200000 / scale)) | cut -d' ' -f1 >>"$work/p.bare"
@@ -168,6 +170,43 @@ fi
 
 . "$top/tests/bench/carriers.sh"
 
+# --- SQLite: what a statement costs ------------------------------------------------------------------------------
+if [ -x "$build/bench/bench_sqlite" ]; then
+	sqlite_rows() { # title argument budget
+		rm -f "$work"/q.*
+		for _ in 1 2 3 4 5; do
+			"$build/bench/bench_sqlite" $((200000 / scale)) "$2" >>"$work/q.bare"
+			preloaded "$build/bench/bench_sqlite" $((200000 / scale)) "$2" >>"$work/q.with"
+		done
+		for column in 1 2; do
+			a=$(cut -d' ' -f$column "$work/q.bare" | median) b=$(cut -d' ' -f$column "$work/q.with" | median)
+			row "SQLite $([ $column = 1 ] && echo insert || echo select)$1, ns of CPU" "$a" "$b" "$(calc %+.0f "$b - $a")" "$3"
+		done
+	}
+	sqlite_rows "" prepared "<= 1000"
+	sqlite_rows ", prepared anew each time" unprepared ""
+	# The two columns: TAGALONG_STACK_THRESHOLD=off, and as it is.
+	for _ in 1 2 3; do
+		for stacks in off 1000; do
+			OTEL_BSP_SCHEDULE_DELAY=100 TAGALONG_STACK_THRESHOLD=$stacks preloaded "$build/bench/bench_sqlite" $((3000 / scale)) failing >>"$work/q.stack$stacks"
+		done
+	done
+	for column in 1 2; do
+		a=$(cut -d' ' -f$column "$work/q.stackoff" | median) b=$(cut -d' ' -f$column "$work/q.stack1000" | median)
+		row "SQLite, one that fails, without and with its stack, $([ $column = 1 ] && echo "ns of CPU" || echo "exporter and all")" "$a" "$b" "$(calc %+.0f "$b - $a")" ""
+	done
+	if have valgrind; then
+		n=2000
+		z1=$(instructions "$build/bench/bench_sqlite" 100) b1=$(instructions "$build/bench/bench_sqlite" $((n + 100)))
+		z2=$(OTEL_TRACES_EXPORTER=none preloaded valgrind --tool=callgrind --callgrind-out-file=/dev/null "$build/bench/bench_sqlite" 100 2>&1 >/dev/null | awk '/Collected/ {print $4}')
+		b2=$(OTEL_TRACES_EXPORTER=none preloaded valgrind --tool=callgrind --callgrind-out-file=/dev/null "$build/bench/bench_sqlite" $((n + 100)) 2>&1 >/dev/null | awk '/Collected/ {print $4}')
+		a=$(calc %.0f "($b1 - $z1) / $n / 2") b=$(calc %.0f "($b2 - $z2) / $n / 2")
+		row "  a statement, instructions (no exporter)" "$a" "$b" "$(calc %+.0f "$b - $a")" ""
+	fi
+else
+	echo "SQLite figures left out: libsqlite3-dev is not installed"
+fi
+
 # --- redis: nothing to trace, pure hook cost ---------------------------------------------------------------------
 if have redis-server && have redis-benchmark; then
 	for _ in 1 2 3 4 5; do
@@ -189,6 +228,8 @@ if have redis-server && have redis-benchmark; then
 else
 	echo "redis figures left out: redis is not installed"
 fi
+
+. "$top/tests/bench/databases.sh"
 
 # --- memory and wake-ups ---------------------------------------------------------------------------------------------
 if have nginx && have wrk; then

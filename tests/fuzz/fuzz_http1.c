@@ -1,4 +1,5 @@
-/* fuzz_http1.c - any conversation, told the same however it is cut, and whatever was looked at ahead.
+/* fuzz_http1.c - any conversation, told the same however it is cut, whatever was looked at ahead, and whatever notes there are
+ * of it and of others.
  *
  * Input: a seed byte for the cuts, then pieces: a byte (bit 7: half, bit 6: end or skip) and a length byte. */
 #include <stddef.h>
@@ -29,10 +30,13 @@ static void feed_cut(struct replay *replay, enum protocol_half half, struct byte
 	}
 }
 
-static char *play(const uint8_t *data, size_t size, bool cut, uint32_t seed)
+static _Alignas(8) char notes[2][PROTOCOL_NOTES_SIZE];
+
+static char *play(const uint8_t *data, size_t size, bool cut, uint32_t seed, bool noting)
 {
 	struct replay replay;
 	replay_open(&replay);
+	replay.sink.notes = noting ? notes : NULL;
 	while (size >= 2) {
 		enum protocol_half half = data[0] & 0x80 ? HALF_RESPONSES : HALF_REQUESTS;
 		size_t len = data[1] | (size_t)(data[0] & 0x0f) << 8;
@@ -59,18 +63,32 @@ static char *play(const uint8_t *data, size_t size, bool cut, uint32_t seed)
 	return replay_close(&replay);
 }
 
+static void compare(char *other, const char *whole, const char *how)
+{
+	if (strcmp(whole, other) != 0) {
+		fprintf(stderr, "--- whole\n%s--- %s\n%s", whole, how, other);
+		abort();
+	}
+	free(other);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* Longer heads are cut by the stash, which depends on where they are cut. */
 	if (size < 1 || size > 1000)
 		return 0;
-	char *whole = play(data + 1, size - 1, false, 0);
-	char *cut = play(data + 1, size - 1, true, data[0]);
-	if (strcmp(whole, cut) != 0) {
-		fprintf(stderr, "--- whole\n%s--- cut\n%s", whole, cut);
-		abort();
+	uint8_t seed = *data++;
+	char *whole = play(data, --size, false, 0, false);
+	compare(play(data, size, true, seed, false), whole, "cut");
+	free(whole);
+	replay_capture(false);
+	memset(notes, 0, sizeof(notes));
+	whole = play(data, size, false, 0, false);
+	for (int round = 0; round < 4; round++) {
+		compare(play(data, size, false, 0, true), whole, "with notes");
+		compare(play(data, size, true, seed + round, true), whole, "with notes, cut");
 	}
 	free(whole);
-	free(cut);
+	replay_capture(true);
 	return 0;
 }

@@ -62,6 +62,7 @@ static char *play(const uint8_t *data, size_t size, uint32_t *seed)
 	char *sent;
 	size_t sent_size;
 	replay_open(&replay);
+	replay.rewrites = size > 0 && data[0] & 0x10;
 	replay.lines = BYTES("traceparent: 00-11111111111111111111111111111111-2222222222222222-01\r\n");
 	replay.edited = open_memstream(&sent, &sent_size);
 	feed(&replay, HALF_REQUESTS, (struct bytes){start, sizeof(start)}, seed);

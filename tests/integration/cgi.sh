@@ -4,6 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 need jq curl nginx
 python=/usr/bin/python3
+# The servers become somebody else, who has to be let in to where the library is: not to a home directory.
+install -m 755 "$build/libtagalong.so" "$work/" && lib=${lib/"$build"/"$work"}
 
 back=$(free_port)
 nginx_conf "$work/back" "$back"
@@ -111,6 +113,8 @@ if [ -e /usr/lib/lighttpd/mod_cgi.so ]; then
 	wait_port "$port" || exit 1
 	ask "lighttpd" "$port" /cgi-bin/ask "back2 < server3 < server2 < client" -H "$header"
 	stop_last
+else
+	echo "left out: lighttpd is not installed"
 fi
 
 # A server without us, whose environment is stale: the client's context is the only truth.
@@ -121,5 +125,7 @@ if command -v busybox >/dev/null && busybox --list | grep -qx httpd; then
 	pids+=($!)
 	wait_port "$port" || exit 1
 	wanted=2 ask "a server without us" "$port" /cgi-bin/ask "back2 < server3 < client" -H "$header"
+else
+	echo "left out: busybox is not installed"
 fi
 finish

@@ -31,7 +31,7 @@ $CC -shared -fPIC -fno-builtin -o libtagalong.so lib.c && export TAGALONG_LIBRAR
 echo 'int main(void){return 0;}' > main.c
 $CC -o plain main.c
 check 0 "plain: can be traced" ./plain
-check 0 "libc: HTTP/1 over its sockets is seen" ./plain
+check 0 "libc: known protocols over its sockets are seen, and over those of its libraries" ./plain
 for word in "TLS linked in" "Bsymbolic" "defines" "damaged"; do absent "$word"; done
 check 0 "can be traced" /bin/true
 check 0 "can be traced" true
@@ -69,6 +69,17 @@ check 0 "TLS linked in (it defines SSL_write)" ./tls
 strip tls
 check 0 "" ./tls
 absent "TLS linked in"
+
+absent "SQLite"
+printf 'int sqlite3_step(void){return 1;}\nint main(void){return sqlite3_step();}' > sqlite.c
+$CC -O0 -o sqlite sqlite.c
+check 0 "SQLite linked in (it defines sqlite3_step): its statements are not seen" ./sqlite
+printf 'int sqlite3_step(void){return 1;}' > step.c
+$CC -shared -fPIC -Wl,-soname,libsqlite3.so.0 -o libsqlite3.so.0 step.c
+printf 'int sqlite3_step(void);\nint main(void){return sqlite3_step();}' > sqlite.c
+$CC -o sqlite sqlite.c ./libsqlite3.so.0
+check 0 "libsqlite3.so.0: SQLite: its statements are seen" ./sqlite
+absent "SQLite linked in"
 printf 'const char *mark = "ring: rustls::client";\nint main(void){return !mark[0];}' > rust.c
 $CC -o rust rust.c
 check 0 "it contains texts of rustls" ./rust
@@ -87,7 +98,60 @@ fi
 echo 'int SSL_new(void){return 0;}' > ssl.c
 $CC -shared -fPIC -o libssl.so.3 -Wl,-soname,libssl.so.3 ssl.c
 $CC -o needs main.c -Wl,--no-as-needed ./libssl.so.3
-check 0 "+ libssl.so.3: TLS: HTTP inside it is seen (OpenSSL)" ./needs
+check 0 "+ libssl.so.3: TLS: what is inside it is seen (OpenSSL)" ./needs
+
+# Databases' clients: what the README's table of what is seen has.
+while read -r name words; do
+	$CC -shared -fPIC -o "$name" -Wl,-soname,"$name" ssl.c
+	$CC -o needs main.c -Wl,--no-as-needed "./$name"
+	check 0 "+ $name: $words" ./needs
+done <<'END'
+libpq.so.5 PostgreSQL: its statements are seen
+libmysqlclient.so.21 MySQL: its statements are seen
+libmariadb.so.3 MariaDB, MySQL: its statements are seen
+libhiredis.so.0.14 Redis: its commands are seen
+libmemcached.so.11 memcached: its commands are seen
+END
+
+# Sockets used through io_uring are not.
+printf '#include <liburing.h>\nint main(void) { struct io_uring ring; return io_uring_queue_init(8, &ring, 0) > 0; }\n' > uring.c
+if $CC -o uring uring.c -luring 2> /dev/null; then
+	check 0 "- liburing.so.2: io_uring: sockets used through it are not seen" ./uring
+else
+	echo "left out: liburing-dev is not installed"
+fi
+
+# TLS that cannot be seen is said to be so.
+while read -r name words; do
+	$CC -shared -fPIC -o "$name" -Wl,-soname,"$name" ssl.c
+	$CC -o needs main.c -Wl,--no-as-needed "./$name"
+	check 0 "- $name: $words" ./needs
+done <<'END'
+libmbedtls.so.14 TLS: what it sends is seen as opaque bytes; mbed TLS is not followed yet
+libwolfssl.so.35 TLS: what it sends is seen as opaque bytes; wolfSSL is not followed yet
+libssl3.so TLS: what it sends is seen as opaque bytes; NSS is not followed yet
+libs2n.so.1 TLS: what it sends is seen as opaque bytes; s2n is not followed yet
+libcurl-nss.so.4 HTTP/1 and HTTP/2 are seen in the clear; what it speaks TLS with, NSS, is not followed yet
+libjli.so Java: its own TLS (JSSE) is seen as opaque bytes; what goes in the clear is followed
+END
+absent "inside TLS where"
+# Real ones, where they are.
+while read -r program name words; do
+	file=$(PATH=$PATH:/usr/sbin command -v "$program") || { echo "left out: $program is not installed"; continue; }
+	check 0 "$name" "$file"
+	grep -qF -- "$words" out || fail "check $file: no \"$words\""
+done <<'END'
+tstclnt libssl3.so NSS is not followed yet
+selfserv libssl3.so NSS is not followed yet
+privoxy libmbedtls.so mbed TLS is not followed yet
+wget libgnutls.so what is inside it is seen (GnuTLS)
+openssl libssl.so what is inside it is seen (OpenSSL)
+END
+if command -v java >/dev/null; then
+	check 0 "libjli.so: Java: its own TLS (JSSE)" "$(command -v java)"
+else
+	echo "left out: java is not installed"
+fi
 
 # --- scripts
 printf '#!/bin/sh\necho\n' > script.sh && chmod +x script.sh
@@ -152,6 +216,8 @@ if command -v go > /dev/null && [ -z "${NO_GO:-}" ]; then
 	if (cd g && GO111MODULE=off CGO_ENABLED=1 GOCACHE=$dir/cache HOME=$dir go build -o ../godynamic main.go) 2> /dev/null; then
 		check 1 "a Go program: its runtime makes system calls itself" ./godynamic
 	fi
+else
+	echo "left out: go is not installed"
 fi
 
 [ $failures = 0 ] && echo "cli_check: ok"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # Help and man page say what the program and its table of settings say. With --update the man page's list of
-# variables is written anew.
+# variables is written anew (make readme); with --page only that list is looked at (make lint).
 set -u
 root=$(realpath "$(dirname "$0")/../..")
-BUILD=$(realpath "${BUILD:-build}")
+BUILD=$(realpath -m "${BUILD:-build}")
 tagalong=$BUILD/tagalong
 page=$root/exporter/cli/tagalong.1
 failures=0
@@ -37,7 +37,9 @@ fi
 [ "$(rows | wc -l)" = "$(grep -c '^SETTING(' "$root/preload/config.def")" ] || fail "a row of config.def is not understood here"
 [ "$(rows | wc -l)" -gt 50 ] || fail "config.def has hardly any rows"
 found=$(sed -n '/BEGIN SETTINGS/,/END SETTINGS/p' "$page" | grep -v SETTINGS)
-[ "$found" = "$(settings)" ] || fail "the man page's variables differ from config.def: run $0 --update"
+[ "$found" = "$(settings)" ] || fail "the man page's variables differ from config.def: run make readme"
+
+[ "${1:-}" = --page ] || [ "${1:-}" = --update ] && exit $((failures > 0))
 
 "$tagalong" help env > /tmp/cli_help.$$ || fail "help env: exit status"
 rows | while IFS=$'\x1f' read -r variable rest; do

@@ -143,8 +143,10 @@ if sys.argv[1] == "away":
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 print("ready", flush=True)
 count = 0
-while signal.sigtimedwait({signal.SIGINT}, 0.7):
+# Those that are to come have time; what would come besides is there at once.
+while signal.sigtimedwait({signal.SIGINT}, 20 if sys.argv[1] == "here" and count < 5 else 0.7):
     count += 1
+    print("got", flush=True)
 print("count=%d." % count, flush=True)
 EOF
 cat > terminal.py <<'EOF'
@@ -159,26 +161,29 @@ def until(word):
     return text
 until(b"ready")
 for _ in range(5):
-    time.sleep(0.1)
     os.write(fd, b"\x03")
+    if sys.argv[2] == "here": # two that wait would be one
+        until(b"got")
 text = until(b".")
 os.waitpid(pid, 0)
 print(text.split(b"count=")[1].split(b".")[0].decode())
 EOF
-same "the terminal's signals arrive" 5 "$(timeout 20 python3 terminal.py "$tagalong" here)"
+same "the terminal's signals arrive" 5 "$(timeout 100 python3 terminal.py "$tagalong" here)"
 # As without us: what is no longer in the terminal's session hears nothing of it.
-same "the terminal's signals are not passed on besides" 0 "$(timeout 20 python3 terminal.py "$tagalong" away)"
+same "the terminal's signals are not passed on besides" 0 "$(timeout 100 python3 terminal.py "$tagalong" away)"
 same "stopping and continuing" "stopped continued 4" "$(python3 - "$tagalong" <<'EOF'
 import os, signal, sys, time
+ready = os.pipe()
 pid = os.fork()
 if pid == 0:
     os.setpgid(0, 0)
-    os.execv(sys.argv[1], [sys.argv[1], "run", "-q", "--", "bash", "-c", "sleep 0.3; exit 4"])
-time.sleep(0.1)
+    os.dup2(ready[1], 1)
+    os.execv(sys.argv[1], [sys.argv[1], "run", "-q", "--", "bash", "-c", "echo; sleep 2; exit 4"])
+os.read(ready[0], 1)
 os.kill(pid, signal.SIGTSTP)
 said = []
 for options, name in ((os.WUNTRACED, "stopped"), (os.WCONTINUED, "continued")):
-    deadline = time.time() + 5
+    deadline = time.time() + 20
     while time.time() < deadline:
         got, status = os.waitpid(pid, options | os.WNOHANG)
         if got:

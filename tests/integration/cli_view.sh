@@ -57,6 +57,19 @@ view --limit 1 a.jsonl > /dev/null
 same "--limit" "1" "$(grep -c '^trace' out)"
 same "--ascii" 0 "$(view --ascii a.jsonl b.jsonl)"
 same "--ascii is ASCII" 0 "$(LC_ALL=C grep -c '[^ -~]' out)"
+printf '%s\n' '{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"00000000000000000000000000000003","spanId":"0000000000000001","name":"A","kind":3,"startTimeUnixNano":"1700000000000000000","endTimeUnixNano":"1700000000500000000","events":[{"timeUnixNano":"1699999999997000000","name":"connect.end"},{"timeUnixNano":"1700000000250000000","name":"first\u001b[31m"},{"timeUnixNano":"soon","name":"never"},7]},{"traceId":"00000000000000000000000000000003","spanId":"0000000000000002","parentSpanId":"0000000000000001","name":"B","kind":2,"startTimeUnixNano":"1700000000100000000","endTimeUnixNano":"1700000000200000000","events":[{"timeUnixNano":"1700000000100000000"}]}]}]}]}' >events.jsonl
+same "--events" 0 "$(view --events events.jsonl)"
+same "--events shows them below their span" "  │  · connect.end -3.00 ms|  │  · first\x1b[31m +250 ms|        · (no name) +0 ns" "$(grep -F '· ' out | paste -sd'|')"
+printf '%s\n' '{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"00000000000000000000000000000003","spanId":"0000000000000001","name":"A","kind":2,"startTimeUnixNano":"1700000000000000000","endTimeUnixNano":"1700000000500000000","attributes":[{"key":"tagalong.repeated_queries","value":{"arrayValue":{"values":[{"stringValue":"SELECT a x 12"},{"stringValue":"SELECT \u001b[31m x 10"},{"intValue":"7"},3]}}}]},{"traceId":"00000000000000000000000000000003","spanId":"0000000000000002","parentSpanId":"0000000000000001","name":"SELECT a","kind":3,"startTimeUnixNano":"1700000000100000000","endTimeUnixNano":"1700000000200000000","attributes":[{"key":"db.query.summary","value":{"stringValue":"SELECT a"}},{"key":"db.query.text","value":{"stringValue":"select * from a"}}]}]}]}]}' >repeated.jsonl
+same "a statement often repeated" 0 "$(view repeated.jsonl)"
+same "is told below the request" "  │  · repeated: SELECT a x 12|  │  · repeated: SELECT \x1b[31m x 10|  │  · repeated: 7" "$(grep -F '· ' out | paste -sd'|')"
+printf '%s\n' '{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"00000000000000000000000000000004","spanId":"0000000000000001","name":"A","kind":3,"startTimeUnixNano":"1700000000000000000","endTimeUnixNano":"1700000000500000000","links":[{"traceId":"000000000000000000000000000000aa","spanId":"0000000000000001"},{"spanId":"2"},7,{"traceId":"\u001b[31m"}]}]}]}]}' >links.jsonl
+same "a span that goes back to another trace" 0 "$(view links.jsonl)"
+same "and to which" "     · follows trace 000000000000000000000000000000aa|     · follows trace \x1b[31m" "$(grep -F '· ' out | paste -sd'|')"
+view repeated.jsonl >/dev/null
+grep -q '→ SELECT a select \* from a' out || bad "a query's summary is its name, and its text follows it: $(cat out)"
+view events.jsonl >/dev/null
+same "and nobody else asks for them" 0 "$(grep -c '· ' out)"
 contains "no such trace" "no trace is like that" "$("$tagalong" view --trace ff a.jsonl 2>&1)"
 same "a missing parent" 0 "$(view b.jsonl)"
 contains "a missing parent is said" "(parent 0000000000000001 not in the file)" "$(cat out)"

@@ -57,16 +57,13 @@ start_sink --close 1
 get OTEL_EXPORTER_OTLP_ENDPOINT="$sink_url" OTEL_METRICS_EXPORTER=none
 expect "a connection closed before the answer is tried again" 1 "$(count_spans "$sink_out")"
 stop_last
-start_sink --hang 5
-from=$(date +%s%N)
-get OTEL_EXPORTER_OTLP_ENDPOINT="$sink_url" OTEL_METRICS_EXPORTER=none TAGALONG_EXIT_TIMEOUT=500 2>/dev/null
-took=$((($(date +%s%N) - from) / 1000000))
-[ $took -lt 2500 ] || bad "a hanging receiver held the program for $took ms"
+start_sink --hang 600
+get OTEL_EXPORTER_OTLP_ENDPOINT="$sink_url" OTEL_METRICS_EXPORTER=none OTEL_EXPORTER_OTLP_TIMEOUT=0 OTEL_BSP_EXPORT_TIMEOUT=0 \
+	TAGALONG_EXIT_TIMEOUT=500 timeout 60 2>/dev/null
+expect "a hanging receiver does not hold the program" 0 $?
 stop_last
-from=$(date +%s%N)
-get OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1 2>"$work/err"
-took=$((($(date +%s%N) - from) / 1000000))
-[ $took -lt 1500 ] || bad "a receiver that is not there held the program for $took ms"
+get OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1 TAGALONG_EXIT_TIMEOUT=1000000 timeout 60 2>"$work/err"
+expect "a receiver that is not there does not hold the program" 0 $?
 expect "it is said once" 1 "$(grep -c 'cannot be reached' "$work/err")"
 
 # --- the receiver comes back: what was queued arrives
@@ -93,7 +90,7 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
 PY
 pids+=($!)
 arrived() { grep -ao 'http.response.status_code' "$work/late.bin" 2>/dev/null | wc -l; }
-for _ in $(seq 100); do [ "$(arrived)" -ge 50 ] && break; sleep 0.1; done
+for _ in $(seq 400); do [ "$(arrived)" -ge 50 ] && break; sleep 0.1; done
 expect "spans kept while it was away" 50 "$(arrived)"
 stop_last
 stop_last
@@ -115,4 +112,11 @@ expect "none says nothing" "done" "$out"
 # --- what cannot be had yet is said, once, and the program runs
 out=$(get OTEL_EXPORTER_OTLP_PROTOCOL=grpc OTEL_EXPORTER_OTLP_ENDPOINT=https://127.0.0.1:1 2>&1)
 grep -q 'grpc' <<<"$out" && grep -q 'https' <<<"$out" || bad "grpc and https are not explained: $out"
+# --- a file that cannot be opened is told by the setting that names it, once
+for setting in TAGALONG_FILE TAGALONG_METRICS_FILE; do
+	said=$(traced mute env OTEL_METRICS_EXPORTER=otlp_file TAGALONG_METRICS_FILE="$work/counts.jsonl" "$setting=/no/such/file" \
+		curl -s -m 5 http://127.0.0.1:1/ 2>&1)
+	expect "$setting that cannot be opened" "$setting: \"/no/such/file\" cannot be opened for appending: No such file or directory" \
+		"$(sed -nE 's/^tagalong\[[0-9]+\] warn export: //p' <<<"$said")"
+done
 finish

@@ -98,18 +98,19 @@ expect "from HTTP to gRPC in one trace" 3 "$(flat "$spans" | jq -rs '(map({key: 
 
 # Over a unix socket.
 : >"$spans"
-start_traced local $python "$pair" server "unix:$work/stock.sock"
-for _ in $(seq 100); do [ -S "$work/stock.sock" ] && break; sleep 0.05; done
+GRPC_SLOW=$work/slow start_traced local $python "$pair" server "unix:$work/stock.sock"
+for _ in $(seq 600); do [ -S "$work/stock.sock" ] && break; sleep 0.05; done
 traced client $python "$pair" client "unix:$work/stock.sock" echo >/dev/null
 wait_spans 2
 expect "a unix socket's server" "$work/stock.sock null" "$(flat "$spans" |
 	jq -r 'select(.kind == 3) | "\(.a["server.address"]) \(.a["server.port"])"')"
 
+in_flight() { for _ in $(seq 600); do [ -s "$work/slow" ] && break; sleep 0.05; done; rm -f "$work/slow"; }
 # A client that is gone has cancelled; for one whose server is gone the server is unavailable.
 : >"$spans"
 $python "$pair" client "unix:$work/stock.sock" lost >/dev/null 2>&1 &
 client=$!
-sleep 0.4
+in_flight
 kill -9 $client
 wait $client 2>/dev/null
 wait_spans 1
@@ -117,7 +118,7 @@ expect "the client is gone" "CANCELLED 0 null" "$(flat "$spans" | jq -r '"\(.a["
 : >"$spans"
 traced client $python "$pair" client "unix:$work/stock.sock" lost >"$work/lost" &
 client=$!
-sleep 0.4
+in_flight
 kill -9 "${pids[-1]}"
 wait "${pids[-1]}" 2>/dev/null
 unset "pids[-1]"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Attributes, names, statuses and errors of HTTP spans (otel.md 5.0-5.2), both sides, with real programs.
 . "$(dirname "$0")/lib.sh"
-need curl jq
+need curl jq /usr/bin/python3
 
 port=$(free_port)
 cat >"$work/server.py" <<'PY'
@@ -50,19 +50,23 @@ ask "$base/chunked"
 ask "$base/early"
 ask --http1.0 "$base/old"
 ask "$base/status/204"; ask "$base/status/304"; ask "$base/status/404"; ask "$base/status/503"
-ask "$base/broken"; ask "$base/vanish"
+# What the wire alone can tell, by a client that is not libcurl's; and what libcurl says itself.
+wire() { traced wire /usr/bin/python3 -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1]).read()' "$@" >/dev/null 2>&1; }
+for client in wire ask; do $client "$base/broken"; $client "$base/vanish"; $client "http://127.0.0.1:1/refused"; done
 ask -L "$base/redirect2"
 ask -H 'Connection: Upgrade' -H 'Upgrade: echo' "$base/upgrade"
-ask "http://127.0.0.1:1/refused"
 ask -H 'X-Forwarded-For: 203.0.113.9, 10.0.0.1' -H 'X-Forwarded-Proto: https' -H 'X-Forwarded-Host: shop.example' "$base/forwarded"
 ask -H 'Forwarded: for="[2001:db8::1]:4711";proto=https;host=a.example:8443' "$base/forwarded7239"
-sleep 0.5
+wait_spans 44
+sleep 0.3
+expect "spans" 44 "$(count_spans)"
 flat "$spans" >"$work/flat"
 one() { # service path filter
 	jq -c "select(.service == \"$1\" and ((.a[\"url.path\"] // .a[\"url.full\"] // \"\") | test(\"$2\"))) | $3" "$work/flat"
 }
 s() { one server "^$1\$" "$2"; }
 c() { one client "$1" "$2"; }
+w() { one wire "$1" "$2"; }
 
 expect "server: who and what" \
 	'["GET",2,"GET","/page","a=1&sig=REDACTED&b=2","http","localhost","'$port'","127.0.0.1","127.0.0.1","1.1","agent/1","200",0]' \
@@ -83,9 +87,13 @@ expect "404 is no error of the server" '["404",0,null]' "$(s /status/404 '[.a["h
 expect "404 is an error of the client" '["404",2,"404"]' "$(c /status/404 '[.a["http.response.status_code"], .code, .a["error.type"]]')"
 expect "503 is one of both" '["503",2,"503"]["503",2,"503"]' \
 	"$( (s /status/503 '[.a["http.response.status_code"], .code, .a["error.type"]]'; c /status/503 '[.a["http.response.status_code"], .code, .a["error.type"]]') | tr -d '\n')"
-expect "a body cut short: client" '["200",2,"response_truncated"]' "$(c /broken '[.a["http.response.status_code"], .code, .a["error.type"]]')"
-expect "no answer: client" '[null,2,"response_truncated"]' "$(c /vanish '[.a["http.response.status_code"], .code, .a["error.type"]]')"
-expect "no answer: server" '[null,2,"response_truncated"]' "$(s /vanish '[.a["http.response.status_code"], .code, .a["error.type"]]')"
+expect "a body cut short: client" '["200",2,"response_truncated"]' "$(w /broken '[.a["http.response.status_code"], .code, .a["error.type"]]')"
+expect "no answer: client" '[null,2,"response_truncated"]' "$(w /vanish '[.a["http.response.status_code"], .code, .a["error.type"]]')"
+expect "no answer: server" '[null,2,"response_truncated"][null,2,"response_truncated"]' "$(s /vanish '[.a["http.response.status_code"], .code, .a["error.type"]]' | tr -d '\n')"
+expect "a body cut short: libcurl" '["200",2,"CURLE_PARTIAL_FILE"]' "$(c /broken '[.a["http.response.status_code"], .code, .a["error.type"]]')"
+expect "no answer: libcurl" '[null,2,"CURLE_GOT_NOTHING"]' "$(c /vanish '[.a["http.response.status_code"], .code, .a["error.type"]]')"
+expect "a refused connection: libcurl" '["GET",3,"CURLE_COULDNT_CONNECT","127.0.0.1","1",2]' \
+	"$(c /refused '[.name, .kind, .a["error.type"], .a["server.address"], .a["server.port"], .code]')"
 expect "redirects: a span each, counted" '[["redirect2",null],["redirect",1],["landed",2]]' \
 	"$(jq -s -c --arg b "$base/" '[.[] | select(.service == "client" and ((.a["url.full"] // "") | test("/(redirect2?|landed)$")))] | sort_by(.start) | map([(.a["url.full"] | sub($b; "")), (.a["http.request.resend_count"] // null | if . then tonumber else null end)])' "$work/flat")"
 expect "Upgrade: the handshake is the span, nothing after it" '["101"]' "$(jq -s -c '[.[] | select(.service == "server" and (.a["url.path"] | test("upgrade|not-a-request"))) | .a["http.response.status_code"]]' "$work/flat")"
@@ -94,5 +102,5 @@ expect "a refused connection" '["connect",3,"connection_refused","127.0.0.1","1"
 expect "X-Forwarded-*" '["203.0.113.9","https","shop.example"]' "$(s /forwarded '[.a["client.address"], .a["url.scheme"], .a["server.address"]]')"
 expect "Forwarded" '["2001:db8::1","https","a.example","8443"]' "$(s /forwarded7239 '[.a["client.address"], .a["url.scheme"], .a["server.address"], .a["server.port"]]')"
 expect "every server span is the child of its client span" "[]" \
-	"$(jq -s -c '(map(select(.service == "client") | {key: .span, value: 1}) | from_entries) as $c | [.[] | select(.service == "server" and ($c[.parent] | not)) | .a["url.path"]]' "$work/flat")"
+	"$(jq -s -c '(map(select(.service == "client" or .service == "wire") | {key: .span, value: 1}) | from_entries) as $c | [.[] | select(.service == "server" and ($c[.parent] | not)) | .a["url.path"]]' "$work/flat")"
 finish

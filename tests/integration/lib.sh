@@ -13,6 +13,7 @@ chmod 777 "$work" # servers give up root
 spans=$work/spans.jsonl
 export ASAN_OPTIONS=detect_leaks=0:log_path=$work/sanitizer UBSAN_OPTIONS=print_stacktrace=1:log_path=$work/sanitizer
 export TSAN_OPTIONS=log_path=$work/sanitizer:report_signal_unsafe=0:exitcode=0
+export PYTHONDONTWRITEBYTECODE=1 # nothing is left among the sources
 : >"$spans" && chmod 666 "$spans"
 pids=()
 failures=0
@@ -39,9 +40,20 @@ finish() {
 	exit $((failures > 0))
 }
 
-free_port() { /usr/bin/python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
+# Below the range that outgoing connections take theirs from: it is still free when the program that is to have it starts.
+free_port() {
+	/usr/bin/python3 -c 'import random, socket
+while True:
+    s = socket.socket()
+    try:
+        s.bind(("127.0.0.1", random.randrange(10000, 32000)))
+        break
+    except OSError:
+        s.close()
+print(s.getsockname()[1])'
+}
 wait_port() { # port
-	for _ in $(seq 200); do
+	for _ in $(seq 600); do
 		(exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return 0
 		sleep 0.05
 	done
@@ -82,12 +94,14 @@ flat() {
 		   a: ([.attributes[]? | {key, value: (.value | (.stringValue // .intValue // .boolValue // .doubleValue // .arrayValue // .bytesValue))}]
 		       | from_entries)}' "$@"
 }
-# wait_spans COUNT [FILE]: until there are that many, at most 10 s.
+# wait_spans COUNT [FILE]: until there are that many, or 15 s long none came.
 wait_spans() {
-	local file=${2:-$spans} n=0
-	for _ in $(seq 200); do
+	local file=${2:-$spans} n=0 before=0 idle=0
+	while [ "$idle" -lt 300 ]; do
 		n=$(grep -o '"spanId":' "$file" 2>/dev/null | wc -l)
 		[ "$n" -ge "$1" ] && return 0
+		[ "$n" = "$before" ] && idle=$((idle + 1)) || idle=0
+		before=$n
 		sleep 0.05
 	done
 	bad "only $n of $1 spans arrived"
@@ -109,7 +123,7 @@ start_sink() { # options...; sets sink_url, sink_out
 	"$build/support/sink" --port-file "$work/sink.port" --out "$sink_out" --metrics-out "$work/sink-metrics.jsonl" "$@" \
 		>>"$work/sink.log" 2>&1 &
 	pids+=($!)
-	for _ in $(seq 100); do [ -s "$work/sink.port" ] && break; sleep 0.05; done
+	for _ in $(seq 600); do [ -s "$work/sink.port" ] && break; sleep 0.05; done
 	sink_url=http://127.0.0.1:$(cat "$work/sink.port")
 }
 

@@ -118,17 +118,25 @@ serve_php() {
 	server php http 1 "$port"
 }
 serve_wsgi() {
-	local port
-	export GOT=$work/got.uwsgi
+	local port scheme
 	if has uwsgi && [ -e /usr/lib/uwsgi/plugins/python3_plugin.so ]; then
-		port=$(free_port)
-		start_traced uwsgi uwsgi --plugin python3 --http-socket "127.0.0.1:$port" --wsgi-file "$here/wsgi.py" --die-on-term
-		server uwsgi http 1 "$port"
+		for scheme in $schemes; do
+			port=$(free_port)
+			local listen=(--http-socket "127.0.0.1:$port")
+			[ "$scheme" = https ] && listen=(--https-socket "127.0.0.1:$port,$work/cert.pem,$work/key.pem")
+			GOT=$work/got.uwsgi start_traced uwsgi uwsgi --plugins-dir /usr/lib/uwsgi/plugins --plugin python3 "${listen[@]}" --wsgi-file "$here/wsgi.py" --die-on-term
+			server uwsgi "$scheme" 1 "$port"
+		done
 	fi
 	if has gunicorn; then
-		port=$(free_port)
-		GOT=$work/got.gunicorn start_traced gunicorn gunicorn --chdir "$here" -b "127.0.0.1:$port" --threads 2 wsgi:application
-		server gunicorn http 1 "$port"
+		for scheme in $schemes; do
+			port=$(free_port)
+			local tls=()
+			[ "$scheme" = https ] && tls=(--certfile "$work/cert.pem" --keyfile "$work/key.pem")
+			GOT=$work/got.gunicorn start_traced gunicorn gunicorn --chdir "$here" -b "127.0.0.1:$port" --threads 2 ${tls[@]+"${tls[@]}"} \
+				wsgi:application
+			server gunicorn "$scheme" 1 "$port"
+		done
 	fi
 }
 serve_nghttpd() {
@@ -176,6 +184,12 @@ run_clients() {
 	client curl 1 "$both" curl -sS --http1.1 --no-alpn --cacert "$SSL_CERT_FILE"
 	client curl-h2c 2 http curl -sS --http2-prior-knowledge
 	client curl-h2 2 https curl -sS --http2 --cacert "$SSL_CERT_FILE"
+	if gcc -o "$work/curl-gnutls" "$here/client_curl.c" -l:libcurl-gnutls.so.4 2>/dev/null; then
+		client curl-gnutls 1 "$both" "$work/curl-gnutls"
+		client curl-gnutls-h2 2 https env HTTP2=1 "$work/curl-gnutls"
+	else
+		left+=" libcurl3-gnutls"
+	fi
 	has wget && client wget 1 "$both" wget -q -O /dev/null --ca-certificate="$SSL_CERT_FILE"
 	client urllib 1 "$both" /usr/bin/python3 "$here/client_urllib.py"
 	client httpclient 1 "$both" /usr/bin/python3 "$here/client_httpclient.py"

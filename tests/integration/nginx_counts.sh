@@ -23,10 +23,10 @@ count() {
 }
 count "one kept connection, sendfile" 10000 1 1
 count "pipelined by 8" 10000 1 8
-count "64 connections" 9600 64 1
-count "64 connections, pipelined by 4" 9600 64 4
+count "64 connections" 10240 64 1
+count "64 connections, pipelined by 4" 10240 64 4
 stop_last
-expect "all are SERVER spans with status 200" "39200" \
+expect "all are SERVER spans with status 200" "40480" \
 	"$(flat "$spans" | jq -c 'select(.kind == 2 and .a["http.response.status_code"] == "200" and .a["url.path"] == "/1k")' | wc -l)"
 
 # A proxy in front: each CLIENT span is a child of the SERVER span of its own request, by the header it passes on.
@@ -50,4 +50,25 @@ expect "chains back <- client <- front" '[["front 3 front 2",2000]]' "$(cat "$wo
 expect "what the back end saw is what was exported" "2000" \
 	"$(flat "$spans" | jq -r 'select(.service == "front" and .kind == 3) | .span' | sort >"$work/clients"
 	   awk '{split($3, t, "-"); print t[3]}' "$work/back/access.log" | sort | comm -12 - "$work/clients" | wc -l)"
+
+# A pool of two back ends, kept connections that any of 64 clients' requests may travel on.
+stop_last
+: >"$spans"
+second=$(free_port) port=$(free_port)
+nginx_conf "$work/second" "$second"
+nginx_conf "$work/pool" "$port" "$back"
+sed -i "s/^upstream up {.*/upstream up { server 127.0.0.1:$back; server 127.0.0.1:$second; keepalive 16; keepalive_requests 1000000; }/" \
+	"$work/pool/nginx.conf"
+start_traced second nginx -p "$work/second" -c nginx.conf
+start_traced pool nginx -p "$work/pool" -c nginx.conf
+wait_port "$second" && wait_port "$port" || exit 1
+expect "the pool: answers" 10240 "$("$build/support/load" "$port" /1k 10240 64 1)"
+wait_spans 30720
+sleep 0.3
+flat "$spans" >"$work/flat"
+expect "the pool: front, client and back spans" "10240 2 10240 3 10240 back" \
+	"$(jq -r 'if .service == "pool" then .kind else "back" end' "$work/flat" | sort | uniq -c | xargs)"
+expect "both back ends had their share" "back 2 second 2" "$(jq -r 'select(.service != "pool") | "\(.service) \(.kind)"' "$work/flat" | sort -u | xargs)"
+expect "each back span under a client span of its own" 10240 "$(jq -rs '(map(select(.kind == 3) | {key: .span, value: 1}) | from_entries) as $calls
+	| map(select(.service != "pool" and $calls[.parent]) | .parent) | unique | length' "$work/flat")"
 finish

@@ -62,6 +62,8 @@ limited 100000
 judge nginx 1 100 all nginx -p "$work/front" -c nginx.conf
 port=$(free_port)
 judge python-threads 8 30 all /usr/bin/python3 "$here/parents_threads.py" "$port" "$back"
+port=$(free_port)
+judge python-threads-busy 8 10 all /usr/bin/python3 "$here/parents_threads.py" "$port" "$back" busy
 if command -v node >/dev/null; then
 	port=$(free_port)
 	judge node-with-timers 8 30 some node "$here/parents_node.js" "$port" "$back"

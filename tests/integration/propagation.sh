@@ -54,12 +54,28 @@ ask "child 769 " "traceparent: $tp" "tracestate: @a=b"
 many=$(seq -s, 1 32 | sed 's/[0-9]\+/k&=v/g')
 ask "child 769 $many" "traceparent: $tp" "tracestate: $many"
 ask "child 769 " "traceparent: $tp" "tracestate: $many,k33=v"
+long() { head -c "$1" /dev/zero | tr '\0' "$2"; }
+ask "child 769 a= b" "traceparent: $tp" "tracestate: a= b"
+ask "child 769 a=b,c=d" "traceparent: $tp" "tracestate: a=b,,c=d,"
+ask "child 769 " "traceparent: $tp" "tracestate: a="
+ask "child 769 a=$(long 256 v)" "traceparent: $tp" "tracestate: a=$(long 256 v)"
+ask "child 769 " "traceparent: $tp" "tracestate: a=$(long 257 v)"
+ask "child 769 $(long 256 k)=v" "traceparent: $tp" "tracestate: $(long 256 k)=v"
+ask "child 769 " "traceparent: $tp" "tracestate: $(long 257 k)=v"
+ask "child 769 a=$(long 250 v),b=$(long 250 v)" "traceparent: $tp" "tracestate: a=$(long 250 v),b=$(long 250 v)"
+# Beyond 512 something must go: whole members, those beyond 128 characters first.
+ask "child 769 a=$(long 250 v),b=$(long 240 v),d=1" "traceparent: $tp" "tracestate: a=$(long 250 v),b=$(long 240 v),c=$(long 250 v),d=1"
+ask new "traceparent: 00-$T-${P^^}-01" "tracestate: a=b"
+ask new "traceparent: 00-$T-$P-0A" "tracestate: a=b"
+ask new "traceparent: 0-$T-$P-01"
+ask new "traceparent: 00-$T-$P-01," "tracestate: a=b"
+ask new "traceparent;"
 ask new "b3: $T-$P-1" # not configured
 
 recorded=$((3 * n - 3)) # three cases of flag 00 are not recorded: checked by their absence
 wait_spans "$recorded"
 sleep 0.3
-flat "$spans" | jq -r '[.a["url.path"], .service, (if .parent == "" then "new" else "child \(.flags) \(.state)" end), .trace, .parent] | @tsv' |
+flat "$spans" | jq -r '[.a["url.path"], .service, (if .parent == "" then "new" + (if .state == "" then "" else " with state" end) else "child \(.flags) \(.state)" end), .trace, .parent] | @tsv' |
 	sort >"$work/got"
 while IFS=$'\t' read -r path want headers; do
 	for service in c nginx python; do
@@ -110,6 +126,39 @@ traced sender curl -s -o /dev/null -H "traceparent: $tp" "http://127.0.0.1:$echo
 expect "a header of the program's own stays, alone" "$tp" "$(sent /own traceparent)"
 traced sender env OTEL_TRACES_SAMPLER=always_off curl -s -o /dev/null "http://127.0.0.1:$echo_server/off"
 expect "unsampled goes on the wire as such" yes "$(sent /off traceparent | grep -qE '^00-[0-9a-f]{32}-[0-9a-f]{16}-02$' && echo yes || sent /off traceparent)"
+# --- all six samplers: root, sampled parent, unsampled parent -> what is said on the wire, and who is exported
+sample() { # sampler argument expected...
+	local sampler=$1 arg=$2 want got path context name
+	shift 2
+	: >"$spans"
+	for name in root sampled unsampled; do
+		want=$1
+		shift
+		path=/sample-$sampler-$arg-$name
+		case $name in root) context= ;; sampled) context=$tp ;; unsampled) context=00-$T-$P-00 ;; esac
+		TRACEPARENT=$context traced sender env OTEL_TRACES_SAMPLER="$sampler" OTEL_TRACES_SAMPLER_ARG="$arg" \
+			curl -s -o /dev/null "http://127.0.0.1:$echo_server$path"
+		got="$(sent "$path" traceparent | cut -d- -f4 | sed 's/0[13]/on/; s/0[02]/off/') $(sent "$path" tracestate)"
+		got="$got$(flat "$spans" | jq -r --arg p "$path" 'select(.a["url.full"] | endswith($p)) | " exported " + .state')"
+		expect "$sampler $arg, $name" "$want" "$(xargs <<<"$got")"
+	done
+}
+sample always_on "" "on exported" "on exported" "on exported"
+sample always_off "" "off" "off" "off"
+sample traceidratio 1 "on ot=th:0 exported ot=th:0" "on ot=th:0 exported ot=th:0" "on ot=th:0 exported ot=th:0"
+sample traceidratio 0 "off" "off" "off"
+sample parentbased_always_on "" "on exported" "on exported" "off"
+sample parentbased_always_off "" "off" "on exported" "off"
+sample parentbased_traceidratio 1 "on ot=th:0 exported ot=th:0" "on exported" "off"
+sample parentbased_traceidratio 0 "off" "on exported" "off"
+# A quarter: those that are kept are those whose trace id says so, the threshold is with them, and the flag on the wire agrees.
+: >"$spans"
+traced sender env OTEL_TRACES_SAMPLER=traceidratio OTEL_TRACES_SAMPLER_ARG=0.25 curl -s -o /dev/null "http://127.0.0.1:$echo_server/quarter?[1-200]"
+awk -F'|' '$1 ~ /^\/quarter/ && $2 == "traceparent" {split($3, t, "-"); print (substr(t[2], 19) >= "c0000000000000" ? "keep" : "drop"), t[4] ~ /[13]$/ ? "on" : "off"}' \
+	"$work/headers" | sort | uniq -c >"$work/quarter"
+expect "a quarter: trace ids and flags agree" "drop off keep on" "$(awk '{print $2, $3}' "$work/quarter" | xargs)"
+expect "a quarter: exported are those, with their threshold" "$(awk '/keep/ {print $1}' "$work/quarter") ot=th:c" \
+	"$(flat "$spans" | jq -r .state | sort | uniq -c | xargs)"
 traced sender env OTEL_SDK_DISABLED=true curl -s -o /dev/null "http://127.0.0.1:$echo_server/disabled"
 expect "a disabled SDK makes no context" "" "$(sent /disabled traceparent)"
 traced sender env TAGALONG_DISABLED=true TRACEPARENT="$tp" curl -s -o /dev/null "http://127.0.0.1:$echo_server/inert"

@@ -2,7 +2,7 @@
 # A guest leaves things as they were: signals, limits, threads, filters; two copies are one; a dead receiver costs bounded
 # memory; a high descriptor is as good as a low one. Rows of the design's section 7.
 . "$(dirname "$0")/lib.sh"
-need nginx jq curl gcc
+need nginx jq curl gcc musl-gcc
 
 gcc -O1 -D_GNU_SOURCE -Wall -o "$work/guest" "$top/tests/integration/snippets/guest.c" || { bad "guest.c does not build"; finish; }
 port=$(free_port)
@@ -14,6 +14,18 @@ wait_port "$port" || exit 1
 "$work/guest" state >"$work/bare"
 traced guest "$work/guest" state >"$work/traced"
 expect "signals, limits, threads" "" "$(diff "$work/bare" "$work/traced")"
+
+# --- a program of another libc: its loader takes us in, and we do nothing there
+musl-gcc -D_GNU_SOURCE -O1 -o "$work/foreign" "$top/tests/integration/snippets/foreign.c" || bad "foreign.c does not build"
+"$work/foreign" >"$work/bare" 2>&1
+expect "musl, bare: status" 6 $?
+if [ -n "${SAN_RUNTIME:-}" ]; then
+	echo "left out: musl behind a sanitized library, whose runtime needs glibc"
+else
+	traced guest "$work/foreign" >"$work/traced" 2>&1
+	expect "musl: status" 6 $?
+	expect "musl: output" "" "$(diff "$work/bare" "$work/traced")"
+fi
 
 # --- a seccomp filter that would kill us for our own calls: what was recorded before is out, and the program ends as it would
 out=$(traced guest timeout -s KILL 20 "$work/guest" seccomp "$port")
@@ -62,6 +74,15 @@ grown=$(($(rss) - before))
 [ "$grown" -lt 8192 ] || bad "60 000 requests without a receiver: $grown KiB more"
 stop_last
 
+# --- a program that may make no thread (HAProxy, unless told otherwise): said once, and the program goes on
+install -m 755 "$build/libtagalong.so" "$work/"
+unprivileged=() && [ "$(id -u)" = 0 ] && unprivileged=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+"${unprivileged[@]}" bash -c 'ulimit -u 0; exec env LD_PRELOAD="$1" OTEL_TRACES_EXPORTER=otlp_file TAGALONG_FILE="$2" curl -s "$3" "$3" "$3"' bash \
+	"${lib/"$build"/"$work"}" "$spans" "http://127.0.0.1:$port/1k" >"$work/threadless" 2>"$work/threadless.err"
+expect "no thread: status, bytes" "0 3072" "$? $(wc -c <"$work/threadless")"
+expect "no thread: said" "warn export: no thread can be made here (RLIMIT_NPROC?): nothing is exported" \
+	"$(sed 's/^tagalong\[[0-9]*\] //' "$work/threadless.err")"
+
 # --- a connection on the highest descriptor that the limit allows
 : >"$spans"
 limit=$(ulimit -Hn)
@@ -78,7 +99,7 @@ while True:
 PY
 (ulimit -n "$limit"; start_traced high /usr/bin/python3 "$work/high.py" "$high_port" "$high"; wait) &
 pids+=($!)
-for _ in $(seq 100); do curl -s -o /dev/null "http://127.0.0.1:$high_port/deep" && break; sleep 0.05; done
+for _ in $(seq 600); do curl -s -o /dev/null "http://127.0.0.1:$high_port/deep" && break; sleep 0.05; done
 wait_spans 1
 expect "a request on descriptor $high" '"/deep"' "$(flat "$spans" | jq -c 'select(.service == "high" and .kind == 2) | .a["url.path"]' | head -1)"
 pkill -f "$work/high.py"

@@ -21,3 +21,9 @@ elif ! diff README.md "$table.new" >/dev/null; then
 fi
 rows=$(grep -c '^SETTING(' preload/config.def)
 [ "$(($(wc -l <"$table") - 2))" = "$rows" ] || { echo "readme: $rows settings, but not all could be read"; exit 1; }
+# So is the table of what the accuracy rig found.
+if [ "${1:-}" = --update ]; then
+	tests/causality/table.py --update
+else
+	tests/causality/table.py --check || exit 1
+fi

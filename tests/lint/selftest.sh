@@ -34,5 +34,7 @@ if echo '#include <openssl/ssl.h>' | gcc -fsyntax-only -x c - 2>/dev/null; then
 	cp hooks/gnutls.h "$work/t/hooks/"
 	must_fail "vendor" tests/lint/vendor.sh "$work/t"
 fi
+git init -q "$work/top" && touch "$work/top/left.jsonl" && git -C "$work/top" add left.jsonl
+must_fail "top" tests/lint/top.sh "$work/top"
 [ $failed = 0 ] && echo "lint-selftest: each lint noticed"
 exit $failed

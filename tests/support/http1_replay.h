@@ -48,15 +48,16 @@ static inline uint32_t replay_carrier(struct bytes name)
 	return bytes_equal_nocase(name, BYTES("baggage")) ? 3 : 0;
 }
 
-static inline void replay_settings(void)
+/* Whether header lines are captured, in which case no notes are taken of them. */
+static inline void replay_capture(bool captures)
 {
 	static const struct bytes request[] = {{"x-captured", 10}, {"accept", 6}, {NULL, 0}};
 	static const struct bytes response[] = {{"content-type", 12}, {"x-captured", 10}, {NULL, 0}};
 	static const uint32_t lengths[26] = {['t' - 'a'] = 1u << 11 | 1u << 10, ['b' - 'a'] = 1u << 7};
 	protocol_settings.carrier = replay_carrier;
 	protocol_settings.carrier_lengths = lengths;
-	protocol_settings.capture_request[SIDE_SERVER] = request;
-	protocol_settings.capture_response[SIDE_CLIENT] = response;
+	protocol_settings.capture_request[SIDE_SERVER] = captures ? request : NULL;
+	protocol_settings.capture_response[SIDE_CLIENT] = captures ? response : NULL;
 	protocol_settings_done();
 }
 
@@ -82,6 +83,10 @@ static inline void replay_describe(struct replay *replay, enum protocol_side sid
 		fprintf(replay->out, " failed=%.*s", (int)facts.error_type.len, facts.error_type.ptr);
 	if (facts.again)
 		fprintf(replay->out, " again%s%s", facts.authority ? " authority" : "", facts.target ? " target" : "");
+	if (facts.call)
+		fprintf(replay->out, " calls=%.*s", (int)facts.operation.len, facts.operation.ptr);
+	if (facts.outcome && facts.outcome->key.len)
+		fprintf(replay->out, " ended=%.*s", (int)facts.outcome->value.len, facts.outcome->value.ptr);
 	fputc('\n', replay->out);
 	attrs_text(&attrs, "    ", replay->out);
 }
@@ -177,7 +182,7 @@ static inline void replay_open(struct replay *replay)
 	if (!guard) {
 		guard = replay_guarded(REPLAY_ROOM);
 		block = replay_guarded(PROTOCOL_STASH_SIZE) - PROTOCOL_STASH_SIZE;
-		replay_settings();
+		replay_capture(true);
 	}
 	memset(replay, 0, sizeof(*replay));
 	replay->guard = guard;

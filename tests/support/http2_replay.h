@@ -34,6 +34,10 @@ struct replay {
 	FILE *edited;
 	size_t edited_to; /* of this piece */
 	int edits;
+	bool rewrites; /* the value of a carrier that is in no table, instead of lines put in */
+	uint64_t framed;
+	char value[300];
+	size_t value_len;
 };
 
 static inline char *replay_take(struct protocol_arena *arena)
@@ -95,8 +99,16 @@ static inline void replay_edit(struct replay *replay)
 {
 	static char room[65536];
 	struct protocol_edit edit[PROTOCOL_EDITS];
-	int count = protocol_http2.insert(replay->state, replay->lines, room, sizeof(room), edit);
+	int count;
 
+	if (replay->rewrites) {
+		struct protocol_rewrite what = {replay->framed, {replay->value, replay->value_len}, 0, replay->value_len < 16 ? replay->value_len : 16};
+		memset(replay->value, '7', what.len);
+		count = replay->framed ? protocol_http2.rewrite(replay->state, &what, room, sizeof(room), edit) : 0;
+		replay->framed = 0;
+	} else {
+		count = protocol_http2.insert(replay->state, replay->lines, room, sizeof(room), edit);
+	}
 	if (count == 0 || edit[0].offset < 0)
 		return;
 	replay->edits++;
@@ -114,11 +126,17 @@ static inline void replay_event(struct protocol_sink *sink, const struct protoco
 {
 	static const char *const names[] = {"REQUEST_BEGIN",  "FIELD",	 "INSERT",	  "REQUEST_HEAD", "REQUEST_END",
 					    "RESPONSE_BEGIN", "INTERIM", "RESPONSE_HEAD", "RESPONSE_END", "BODY",
-					    "RESET",	      "OPAQUE"};
+					    "RESET",	      "VOID",	 "OPAQUE"};
 	static const char *const why[] = {"", "NOT_MINE", "HANDED_OVER", "MALFORMED", "TOO_LARGE", "LOST"};
 	struct replay *replay = (struct replay *)(void *)sink;
 	unsigned long long at = replay->fed[replay->half] + event->offset;
 
+	if (event->type == EVENT_REQUEST_BEGIN)
+		replay->framed = 0;
+	if (event->type == EVENT_FIELD && event->framed && event->value.len <= sizeof(replay->value)) {
+		replay->framed = event->framed;
+		memcpy(replay->value, event->value.ptr, replay->value_len = event->value.len);
+	}
 	if (event->type == EVENT_INSERT && replay->edited && !replay->silent)
 		replay_edit(replay);
 	if (replay->silent || event->type == EVENT_BODY) /* as often as there are pieces */

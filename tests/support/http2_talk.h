@@ -20,6 +20,7 @@ struct talk {
 	bool mute; /* the server answers nothing */
 	const char *grpc; /* the server answers a call: grpc-status in the trailers, "" none there; NULL: HTTP */
 	bool only;        /* and nothing but trailers */
+	bool unindexed;   /* fields more than the usual are put in no table */
 	size_t body;
 	FILE *seen; /* the fields that the server read */
 	char *seen_text;
@@ -162,7 +163,8 @@ static inline int32_t talk_request(struct talk *talk, const char *path, const ch
 	size_t count = 4;
 	nghttp2_data_provider body = {.read_callback = talk_read};
 	for (; more && *more; more += 2)
-		nv[count++] = TALK_NV(more[0], more[1]);
+		nv[count++] = (nghttp2_nv){(uint8_t *)(uintptr_t)more[0], (uint8_t *)(uintptr_t)more[1], strlen(more[0]), strlen(more[1]),
+					   talk->unindexed ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE};
 	return nghttp2_submit_request(talk->client, NULL, nv, count, talk->body ? &body : NULL, NULL);
 }
 

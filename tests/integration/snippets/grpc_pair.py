@@ -1,7 +1,9 @@
 """Two ends of gRPC without generated code: methods that take and give bytes. Nothing of ours.
 
 grpc_pair.py server PORT [UPSTREAM]    grpc_pair.py client TARGET CASE...
+With PEM set, a file with key and certificate: inside TLS.
 """
+import os
 import sys
 import threading
 import time
@@ -9,6 +11,7 @@ from concurrent import futures
 
 import grpc
 
+PEM = open(os.environ["PEM"], "rb").read() if "PEM" in os.environ else None
 SERVICE = "demo.v1.LongNamedInventoryServiceForTests"
 
 
@@ -20,7 +23,7 @@ class Handler(grpc.GenericRpcHandler):
     def __init__(self, upstream):
         self.channel = grpc.insecure_channel(upstream) if upstream else None
         if self.channel:  # connected before the first call: nothing to wait for on its way
-            grpc.channel_ready_future(self.channel).result(timeout=10)
+            grpc.channel_ready_future(self.channel).result(timeout=60)
 
     def echo(self, request, context):
         return (";".join(received(context)) or "none").encode()
@@ -29,7 +32,10 @@ class Handler(grpc.GenericRpcHandler):
         context.abort(grpc.StatusCode[request.decode()], "as asked")
 
     def slow(self, request, context):
-        time.sleep(0.6)
+        if "GRPC_SLOW" in os.environ:
+            with open(os.environ["GRPC_SLOW"], "w") as marker:
+                marker.write("x")
+        time.sleep(4)
         return b"late"
 
     def count(self, request, context):
@@ -44,7 +50,7 @@ class Handler(grpc.GenericRpcHandler):
             yield request
 
     def relay(self, request, context):
-        return self.channel.unary_unary(f"/{SERVICE}/Echo")(request, timeout=5)
+        return self.channel.unary_unary(f"/{SERVICE}/Echo")(request, timeout=60)
 
     def service(self, details):
         name = details.method.rpartition("/")[2]
@@ -63,7 +69,12 @@ class Handler(grpc.GenericRpcHandler):
 def serve(port, upstream):
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
     server.add_generic_rpc_handlers((Handler(upstream),))
-    if server.add_insecure_port(port if ":" in port else f"127.0.0.1:{port}") == 0:
+    address = port if ":" in port else f"127.0.0.1:{port}"
+    if PEM:
+        bound = server.add_secure_port(address, grpc.ssl_server_credentials([(PEM, PEM)]))
+    else:
+        bound = server.add_insecure_port(address)
+    if bound == 0:
         sys.exit("no port")
     server.start()
     server.wait_for_termination()
@@ -98,26 +109,26 @@ def perform(channel, case):
     path = f"/{SERVICE}/"
     unary = {"echo": "Echo", "relay": "Relay", "missing": "NoSuchMethod"}
     if case in unary:
-        return code(lambda: channel.unary_unary(path + unary[case])(b"x", timeout=5))
+        return code(lambda: channel.unary_unary(path + unary[case])(b"x", timeout=60))
     if case.isupper():
-        return code(lambda: channel.unary_unary(path + "Fail")(case.encode(), timeout=5))
+        return code(lambda: channel.unary_unary(path + "Fail")(case.encode(), timeout=60))
     if case == "count":
-        return b",".join(channel.unary_stream(path + "Count")(b"x", timeout=5))
+        return b",".join(channel.unary_stream(path + "Count")(b"x", timeout=60))
     if case == "total":
-        return channel.stream_unary(path + "Total")(iter([b"ab", b"cde"]), timeout=5)
+        return channel.stream_unary(path + "Total")(iter([b"ab", b"cde"]), timeout=60)
     if case == "chat":
-        return b",".join(channel.stream_stream(path + "Chat")(iter([b"a", b"b", b"c"]), timeout=5))
+        return b",".join(channel.stream_stream(path + "Chat")(iter([b"a", b"b", b"c"]), timeout=60))
     if case == "deadline":
-        return code(lambda: channel.unary_unary(path + "Slow")(b"x", timeout=0.15))
+        return code(lambda: channel.unary_unary(path + "Slow")(b"x", timeout=1))
     if case == "cancel":
         call = channel.unary_unary(path + "Slow").future(b"x", timeout=30)
-        threading.Timer(0.15, call.cancel).start()
+        threading.Timer(1, call.cancel).start()
         try:
             return call.result()
         except grpc.FutureCancelledError:
             return b"CANCELLED"
     if case == "lost":
-        return code(lambda: channel.unary_unary(path + "Slow")(b"x", timeout=5))
+        return code(lambda: channel.unary_unary(path + "Slow")(b"x", timeout=60))
     if case.startswith("relay:"):
         return relays(channel, int(case[6:]))
     return many(channel, int(case))
@@ -127,8 +138,9 @@ def main():
     if sys.argv[1] == "server":
         serve(sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else None)
         return
-    with grpc.insecure_channel(sys.argv[2]) as channel:
-        grpc.channel_ready_future(channel).result(timeout=10)
+    target = sys.argv[2]
+    with grpc.secure_channel(target, grpc.ssl_channel_credentials(PEM)) if PEM else grpc.insecure_channel(target) as channel:
+        grpc.channel_ready_future(channel).result(timeout=60)
         for case in sys.argv[3:]:
             print(case, perform(channel, case).decode(), flush=True)
 

@@ -35,10 +35,7 @@ static void *serve_one(void *arg)
 /* A thread for each: a connection that a jump left behind must not hold up the others. */
 static void *serve(void *arg)
 {
-	sigset_t all;
 	int fd, listener = *(int *)arg;
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	while ((fd = accept(listener, NULL, NULL)) >= 0) {
 		pthread_t thread;
 		if (pthread_create(&thread, NULL, serve_one, (void *)(long)fd))
@@ -52,9 +49,14 @@ static int server(void)
 {
 	static int listener;
 	static pthread_t thread;
+	sigset_t all, before;
 	int port;
 	listener = net_listen(&port);
+	/* Blocked from its first instruction: a handler that jumps must not run on its stack. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
 	pthread_create(&thread, NULL, serve, &listener);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return port;
 }
 

@@ -35,6 +35,7 @@ static void make_span(uint64_t start, uint64_t end, bool child)
 	attrs_double(&span->attrs, BYTES("half"), 0.5);
 	if (child)
 		span_error(span, BYTES("timeout"));
+	span->link = (struct parent_link){.trace_id = "follows this one", .span_id = {7, 8, 9}, .flags = 3, .set = true};
 	span_end(span, end);
 }
 
@@ -71,6 +72,7 @@ static void test_span_reads_back(void **state)
 	assert_int_equal(span->attributes[4]->value->value_case, OTLP__ANY_VALUE__VALUE_BOOL_VALUE);
 	assert_true(span->attributes[5]->value->double_value == 0.5);
 	assert_string_equal(span->attributes[6]->key, "error.type");
+	assert_int_equal(span->n_links, 0); /* it has a parent */
 	otlp__span__free_unpacked(span, NULL);
 	queue_release(1);
 }
@@ -85,6 +87,28 @@ static void test_root_has_no_parent_and_is_random(void **state)
 	assert_int_equal(span->parent_span_id.len, 0);
 	assert_int_equal(span->flags, 0x103);
 	assert_null(span->status);
+	assert_int_equal(span->n_links, 1);
+	assert_int_equal(span->links[0]->trace_id.len, 16);
+	assert_memory_equal(span->links[0]->trace_id.data, "follows this one", 16);
+	assert_int_equal(span->links[0]->span_id.len, 8);
+	assert_int_equal(span->links[0]->span_id.data[2], 9);
+	assert_int_equal(span->links[0]->flags, 0x103);
+	assert_int_equal(span->dropped_links_count, 0);
+	otlp__span__free_unpacked(span, NULL);
+	queue_release(1);
+}
+
+static void test_no_more_links_than_wanted(void **state)
+{
+	(void)state;
+	struct queue_record record;
+	config.span_link_count_limit = 0;
+	make_span(5, 6, false);
+	config.span_link_count_limit = 128;
+	assert_int_equal(take(&record, 1), 1);
+	Otlp__Span *span = otlp__span__unpack(NULL, record.payload.len, (const uint8_t *)record.payload.ptr);
+	assert_int_equal(span->n_links, 0);
+	assert_int_equal(span->dropped_links_count, 1);
 	otlp__span__free_unpacked(span, NULL);
 	queue_release(1);
 }
@@ -157,6 +181,7 @@ static void test_metrics_carry_every_counter(void **state)
 	(void)state;
 	struct buffer packed = {0};
 	count_add(parser_malformed, 7);
+	metrics_snapshot();
 	otlp_metrics(&packed, false);
 	Otlp__MetricsData *data = otlp__metrics_data__unpack(NULL, packed.len, (const uint8_t *)packed.data);
 	assert_non_null(data);
@@ -172,6 +197,57 @@ static void test_metrics_carry_every_counter(void **state)
 	assert_true(found);
 	otlp__metrics_data__free_unpacked(data, NULL);
 	buffer_free(&packed);
+}
+
+/* The count of what broke a protocol's rules, and how it is said to be counted. */
+static int64_t malformed(int *temporality)
+{
+	struct buffer packed = {0};
+	int64_t count = -1;
+	otlp_metrics(&packed, false);
+	Otlp__MetricsData *data = otlp__metrics_data__unpack(NULL, packed.len, (const uint8_t *)packed.data);
+	assert_non_null(data);
+	const Otlp__ScopeMetrics *scope = data->resource_metrics[0]->scope_metrics[0];
+	for (size_t i = 0; i < scope->n_metrics; i++) {
+		const Otlp__Metric *metric = scope->metrics[i];
+		if (strcmp(metric->name, "tagalong.parser.gave_up") == 0) {
+			count = metric->sum->data_points[0]->as_int;
+			*temporality = (int)metric->sum->aggregation_temporality;
+		} else if (strcmp(metric->name, "tagalong.queue.bytes") == 0) {
+			assert_int_equal(metric->sum->aggregation_temporality, 2);
+		}
+	}
+	otlp__metrics_data__free_unpacked(data, NULL);
+	buffer_free(&packed);
+	return count;
+}
+
+static void test_metrics_delta_counts_since_the_last_delivery(void **state)
+{
+	(void)state;
+	static const char *const preferences[] = {"cumulative", "delta", "lowmemory"};
+	for (int i = 0; i < 3; i++) {
+		int temporality = 0;
+		int64_t before = (int64_t)atomic_load(&counters[COUNTER_parser_malformed]);
+		bool delta = i > 0;
+		config.metrics_temporality = preferences[i];
+		metrics_start();
+		metrics_snapshot();
+		metrics_exported(true);
+		count_add(parser_malformed, 3);
+		metrics_snapshot();
+		assert_int_equal(malformed(&temporality), delta ? 3 : before + 3);
+		assert_int_equal(temporality, delta ? 1 : 2);
+		metrics_exported(false); /* nobody has it */
+		count_add(parser_malformed, 2);
+		metrics_snapshot();
+		assert_int_equal(malformed(&temporality), delta ? 5 : before + 5);
+		assert_int_equal(malformed(&temporality), delta ? 5 : before + 5); /* a second destination */
+		metrics_exported(true);
+		metrics_snapshot();
+		assert_int_equal(malformed(&temporality), delta ? 0 : before + 5);
+	}
+	config.metrics_temporality = "cumulative";
 }
 
 static void test_retry_after(void **state)
@@ -205,7 +281,8 @@ int main(void)
 		cmocka_unit_test(test_span_reads_back),		   cmocka_unit_test(test_root_has_no_parent_and_is_random),
 		cmocka_unit_test(test_json_equals_protobuf),	   cmocka_unit_test(test_json_escapes),
 		cmocka_unit_test(test_resource_ranks),		   cmocka_unit_test(test_metrics_carry_every_counter),
-		cmocka_unit_test(test_retry_after),
+		cmocka_unit_test(test_metrics_delta_counts_since_the_last_delivery),
+		cmocka_unit_test(test_retry_after),		   cmocka_unit_test(test_no_more_links_than_wanted),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);
 }

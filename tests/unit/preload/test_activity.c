@@ -3,11 +3,16 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "preload/activity.h"
+#include "preload/clock.h"
 #include "preload/config.h"
+#include "preload/fdtable.h"
+#include "preload/loop.h"
 
 static struct span *serve(uint8_t id)
 {
@@ -19,8 +24,38 @@ static struct span *serve(uint8_t id)
 	span_identify(span, &parent);
 	memcpy(span->received_id, parent.span_id, 8);
 	activity_index(span_reference(span), &parent);
+	span->request_ended = true;
 	atomic_fetch_add(&activities_live, 1);
+	atomic_store(&process_served, true);
 	return span;
+}
+
+/* A turn of a loop: a wait that told of so many events. */
+static void turn(int events)
+{
+	activity_wait(false);
+	loop_waited(events, -1, 0);
+}
+
+/* What the exchange does when a call begins, and ends. */
+static struct activity_verdict call(struct conn *conn, span_ref *asker)
+{
+	span_ref window = activity_window();
+	if (conn->asker != SPAN_NOBODY || (conn->requests <= 1 && loop_is_elsewhere(conn))) {
+		window = conn->asker;
+		loop_uncount(&conn->asker);
+	}
+	*asker = loop_count(window);
+	return activity_for_call(conn);
+}
+
+static struct conn new_connection(void)
+{
+	struct conn conn = {.role = ROLE_CLIENT, .requests = 1};
+	conn.made_in = loop_turn();
+	conn.asker = loop_count(activity_window());
+	conn.opener = activity_for_opening();
+	return conn;
 }
 
 static void finish(struct span *span)
@@ -37,6 +72,8 @@ static int fresh_thread(void **state)
 	atomic_store(&process_served, false);
 	atomic_store(&activities_wander, false);
 	atomic_store(&activities_live, 0);
+	atomic_store(&loop_habits, 0);
+	atomic_store(&loop_reader, 0);
 	memset(&process_context, 0, sizeof(process_context));
 	return 0;
 }
@@ -62,6 +99,35 @@ static void test_read_request_makes_current(void **state)
 	assert_false(verdict.ambiguous);
 }
 
+/* What decided is told as it was, and not by the look of it. */
+static void test_verdict_tells_its_evidence(void **state)
+{
+	(void)state;
+	struct conn in = {.role = ROLE_SERVER}, up = kept_connection();
+	struct span *a = serve(1);
+	activity_read_request(&in, span_reference(a));
+	assert_int_equal(activity_for_call(&up).evidence, PARENT_THREAD);
+	activity_wait_one(false);
+	assert_int_equal(activity_for_call(&up).evidence, PARENT_NONE);
+	activity_read_answer(&up, span_reference(a));
+	assert_int_equal(activity_for_call(&up).evidence, PARENT_CONNECTION);
+	activity_wait_one(false);
+	struct conn fresh = {.role = ROLE_CLIENT, .requests = 1, .opener = span_reference(a)};
+	assert_int_equal(activity_for_call(&fresh).evidence, PARENT_CONNECTION);
+	static const enum evidence carried[] = {EVIDENCE_INHERITED, EVIDENCE_FORKED, EVIDENCE_STACK,
+						EVIDENCE_HANDED};
+	for (size_t i = 0; i < sizeof(carried) / sizeof(carried[0]); i++) {
+		activity_carried(span_reference(a), carried[i]);
+		assert_int_equal(activity_for_transfer().evidence,
+				 carried[i] == EVIDENCE_HANDED ? PARENT_HANDOFF : PARENT_LINEAGE);
+	}
+	finish(a);
+	assert_int_equal(activity_for_transfer().evidence, PARENT_NONE);
+	atomic_store(&process_served, false);
+	process_context.valid = true;
+	assert_int_equal(activity_for_transfer().evidence, PARENT_PROCESS);
+}
+
 static void test_end_on_another_thread_is_noticed(void **state)
 {
 	(void)state;
@@ -81,7 +147,7 @@ static void test_two_requests_without_wait_are_ambiguous(void **state)
 	activity_read_request(&in, span_reference(a));
 	activity_read_request(&other, span_reference(b));
 	assert_int_equal(activity_current(), SPAN_NOBODY);
-	assert_true(activity_for_call(&out).ambiguous);
+	assert_int_equal(activity_for_call(&out).ambiguous, AMBIGUOUS_READ);
 	/* A wait ends the doubt together with the knowledge. */
 	activity_wait(false);
 	assert_false(activity_for_call(&out).ambiguous);
@@ -117,6 +183,36 @@ static void test_wait_for_one_foreign_descriptor_makes_no_loop(void **state)
 	finish(a);
 }
 
+/* HTTP::Tiny, mod_proxy: before a kept connection is used it is asked whether it is still there. */
+static void test_wait_for_an_idle_client_connection_keeps_it(void **state)
+{
+	(void)state;
+	struct conn in = {.role = ROLE_SERVER}, up = kept_connection();
+	struct span *a = serve(1), *b = serve(2);
+	const int fd = 900;
+	atomic_store(&up.refs, 1);
+	up.opener = span_reference(b);
+	fdtable_set(fd, (uintptr_t)&up);
+	activity_read_request(&in, span_reference(a));
+	assert_true(activity_owns_one(fd));
+	/* A loop waits for it because others may do something; and what it awaits is somebody's. */
+	thread.loop = true;
+	assert_false(activity_owns_one(fd));
+	thread.loop = false;
+	struct span *call = span_begin(SPAN_CLIENT, 1);
+	call->activity = span_reference(b);
+	up.first = up.last = call->index + 1;
+	assert_false(activity_owns_one(fd));
+	/* A client's connection to us brings requests. */
+	up.first = up.last = 0;
+	up.role = ROLE_SERVER;
+	assert_false(activity_owns_one(fd));
+	fdtable_set(fd, 0);
+	span_discard(call);
+	finish(a);
+	finish(b);
+}
+
 static void test_answer_brings_activity_back(void **state)
 {
 	(void)state;
@@ -128,15 +224,24 @@ static void test_answer_brings_activity_back(void **state)
 	finish(a);
 }
 
-/* The trap of the capped pool: what a loop writes after an answer may be what waited behind it. */
+/* The trap of the capped pool: what a loop writes after an answer may be what waited behind it. B was read, and
+ * left with nothing under way: it waits. */
 static void test_call_after_answer_in_busy_loop_is_ambiguous(void **state)
 {
 	(void)state;
-	struct conn up = kept_connection();
+	struct conn in = {.role = ROLE_SERVER}, up = kept_connection();
 	struct span *a = serve(1), *b = serve(2);
-	activity_wait(false);
+	span_ref asker;
+	turn(1);
+	activity_read_request(&in, span_reference(a));
+	call(&up, &asker);
+	turn(1);
+	activity_read_request(&in, span_reference(b));
+	turn(1);
+	assert_false(loop_is_clean());
 	activity_read_answer(&up, span_reference(a));
-	assert_true(activity_for_call(&up).ambiguous);
+	loop_uncount(&asker);
+	assert_int_equal(activity_for_call(&up).ambiguous, AMBIGUOUS_LOOP);
 	assert_int_equal(activity_for_opening(), SPAN_NOBODY);
 	/* With nobody else under way there is nobody else it could be. */
 	finish(b);
@@ -144,19 +249,192 @@ static void test_call_after_answer_in_busy_loop_is_ambiguous(void **state)
 	finish(a);
 }
 
-/* nginx with limit_req: a request was read, and then another one's timer goes off. */
+/* nginx with limit_req: a request was read and left to a timer, and that goes off behind another one's. */
 static void test_call_after_request_in_busy_loop_is_ambiguous(void **state)
 {
 	(void)state;
 	struct conn in = {.role = ROLE_SERVER}, up = kept_connection();
 	struct span *a = serve(1), *b = serve(2);
-	activity_wait(false);
+	turn(1);
+	activity_read_request(&in, span_reference(a));
+	turn(2);
 	activity_read_request(&in, span_reference(b));
-	assert_true(activity_for_call(&up).ambiguous);
+	assert_int_equal(activity_for_call(&up).ambiguous, AMBIGUOUS_LOOP);
 	assert_int_equal(activity_for_opening(), SPAN_NOBODY);
 	finish(a);
 	assert_int_equal(activity_for_call(&up).activity, span_reference(b));
 	finish(b);
+}
+
+/* A loop that acts before it turns to the next: what it read last is whose call it is. */
+static void test_loop_that_leaves_nobody_waiting_is_exact(void **state)
+{
+	(void)state;
+	struct conn in = {.role = ROLE_SERVER}, up = kept_connection(), other = kept_connection();
+	struct span *a = serve(1), *b = serve(2);
+	span_ref asker_a, asker_b;
+	turn(2);
+	activity_read_request(&in, span_reference(a));
+	assert_int_equal(call(&up, &asker_a).activity, span_reference(a));
+	activity_read_request(&in, span_reference(b));
+	assert_int_equal(call(&other, &asker_b).activity, span_reference(b));
+	turn(1);
+	activity_read_answer(&up, span_reference(a));
+	loop_uncount(&asker_a);
+	assert_int_equal(call(&up, &asker_a).activity, span_reference(a));
+	assert_true(loop_is_direct());
+	/* A connection made in a window and written to in another turn is its maker's, whoever was read since. */
+	struct span *c = serve(3);
+	turn(1);
+	activity_read_request(&in, span_reference(c));
+	struct conn fresh = new_connection();
+	turn(2);
+	activity_read_answer(&other, span_reference(b));
+	loop_uncount(&asker_b);
+	assert_int_equal(call(&other, &asker_b).activity, span_reference(b));
+	assert_int_equal(call(&fresh, &asker_a).activity, span_reference(c));
+	assert_true(loop_is_direct());
+	finish(a);
+	finish(b);
+	finish(c);
+}
+
+/* A connection that was made for a request which is gone is nobody's, and not that of whom was read last. */
+static void test_connection_of_another_turn_is_not_the_windows(void **state)
+{
+	(void)state;
+	struct conn in = {.role = ROLE_SERVER}, up = kept_connection();
+	struct span *a = serve(1), *b = serve(2), *c = serve(3);
+	span_ref asker;
+	turn(1);
+	activity_read_request(&in, span_reference(a));
+	struct conn fresh = new_connection();
+	finish(a);
+	turn(2);
+	activity_read_request(&in, span_reference(b));
+	assert_int_equal(call(&fresh, &asker).activity, SPAN_NOBODY);
+	assert_int_equal(asker, SPAN_NOBODY);
+	assert_int_equal(call(&up, &asker).activity, span_reference(b));
+	finish(b);
+	finish(c);
+}
+
+/* A second call of one request may have waited behind another's. It is noticed before it is judged. */
+static void test_two_calls_at_once_make_answers_ambiguous(void **state)
+{
+	(void)state;
+	struct conn in = {.role = ROLE_SERVER}, up = kept_connection(), other = kept_connection();
+	struct span *a = serve(1), *b = serve(2);
+	span_ref asker, second;
+	turn(2);
+	activity_read_request(&in, span_reference(a));
+	call(&up, &asker);
+	activity_read_request(&in, span_reference(b));
+	assert_int_equal(call(&other, &second).activity, span_reference(b));
+	assert_int_equal(call(&other, &second).ambiguous, AMBIGUOUS_LOOP);
+	/* The turn of a single event is exact all the same, if that was a request and no timer is due. */
+	struct span *c = serve(3);
+	turn(1);
+	activity_read_request(&in, span_reference(c));
+	assert_int_equal(call(&up, &asker).activity, span_reference(c));
+	thread.due = clock_now();
+	assert_int_equal(activity_for_call(&up).ambiguous, AMBIGUOUS_TIMER);
+	thread.due = 0;
+	turn(1);
+	activity_read_answer(&up, span_reference(c));
+	assert_int_equal(activity_for_call(&up).ambiguous, AMBIGUOUS_LOOP);
+	finish(a);
+	finish(b);
+	finish(c);
+}
+
+/* libuv: a loop whose callbacks take their time waits for longer than until its next timer, for it reckons from a clock
+ * that it read before them. */
+static void test_timer_of_a_loop_that_is_late(void **state)
+{
+	(void)state;
+	struct conn in = {.role = ROLE_SERVER}, up = kept_connection();
+	atomic_store(&loop_habits, LOOP_LEFT_WAITING);
+	for (int late = 0; late < 2; late++) {
+		struct span *a = serve(1);
+		activity_wait(false);
+		thread.waited = clock_now() - (late ? 300000000u : 0);
+		loop_waited(1, 200, clock_now());
+		activity_read_request(&in, span_reference(a));
+		assert_int_equal(activity_for_call(&up).ambiguous, late ? AMBIGUOUS_TIMER : AMBIGUOUS_NOT);
+		finish(a);
+	}
+}
+
+/* Who waits for its client's body, or whose answer the kernel does not take, or whose client has gone while it
+ * waited for its call, waits for nothing hidden. */
+static void test_waiting_for_the_client_is_no_habit(void **state)
+{
+	(void)state;
+	struct conn in = {.role = ROLE_SERVER};
+	struct span *a = serve(1), *b = serve(2), *c = serve(3), *d = serve(4);
+	a->request_ended = false;
+	b->responding = b->stuck = true;
+	c->hung_up = true;
+	d->responding = true;
+	turn(3);
+	activity_read_request(&in, span_reference(a));
+	activity_read_request(&in, span_reference(b));
+	activity_read_request(&in, span_reference(c));
+	activity_read_request(&in, span_reference(d));
+	assert_true(loop_is_clean());
+	turn(1); /* d began to answer, and could go on */
+	assert_false(loop_is_clean());
+	finish(a);
+	finish(b);
+	finish(c);
+	finish(d);
+}
+
+/* A look for events that finds none goes on with what the loop was about; one that finds some does not. */
+static void test_an_empty_look_keeps_the_turn(void **state)
+{
+	(void)state;
+	struct conn in = {.role = ROLE_SERVER}, up = kept_connection();
+	struct span *a = serve(1), *b = serve(2);
+	atomic_store(&loop_habits, LOOP_LEFT_WAITING);
+	turn(1);
+	activity_read_request(&in, span_reference(b));
+	loop_waited(0, 0, 0);
+	assert_int_equal(activity_for_call(&up).activity, span_reference(b));
+	loop_waited(1, 0, 0);
+	assert_int_equal(activity_for_call(&up).ambiguous, AMBIGUOUS_LOOP);
+	finish(a);
+	finish(b);
+}
+
+/* Work may come from a thread that read its request elsewhere, with nothing to be seen of it here. */
+static void test_requests_read_by_two_threads_are_ambiguous(void **state)
+{
+	(void)state;
+	struct conn in = {.role = ROLE_SERVER}, up = kept_connection();
+	struct span *a = serve(1), *b = serve(2);
+	atomic_store(&loop_reader, 1);
+	turn(1);
+	activity_read_request(&in, span_reference(b));
+	assert_int_equal(activity_for_call(&up).ambiguous, AMBIGUOUS_LOOP);
+	finish(a);
+	finish(b);
+}
+
+/* The answer to a call in doubt keeps the window in doubt, but the habits know whose it was. */
+static void test_answer_to_a_doubtful_call(void **state)
+{
+	(void)state;
+	struct conn up = kept_connection();
+	struct span *a = serve(1);
+	turn(1);
+	activity_read_doubtful(&up, span_reference(a));
+	assert_int_equal(activity_for_call(&up).ambiguous, AMBIGUOUS_READ);
+	assert_int_equal(activity_window(), span_reference(a));
+	turn(1);
+	assert_false(loop_is_clean());
+	finish(a);
 }
 
 /* A handler that gives back its thread unanswered: the thread's next job is another one's. */
@@ -168,7 +446,7 @@ static void test_pool_whose_requests_wander(void **state)
 	activity_read_request(&in, span_reference(a));
 	assert_int_equal(activity_for_call(&up).activity, span_reference(a));
 	activity_wandered(); /* somebody else answered what was read here */
-	assert_true(activity_for_call(&up).ambiguous);
+	assert_int_equal(activity_for_call(&up).ambiguous, AMBIGUOUS_POOL);
 	/* Reading another request while the first is open tells it as well. */
 	atomic_store(&activities_wander, false);
 	memset(&thread, 0, sizeof(thread));
@@ -186,8 +464,8 @@ static void test_wait_for_a_job_spends_what_was_read(void **state)
 	struct conn in = {.role = ROLE_SERVER}, other = {.role = ROLE_SERVER}, up = kept_connection();
 	struct span *a = serve(1), *b = serve(2);
 	activity_read_request(&in, span_reference(a));
-	activity_blocked();
-	assert_true(activity_for_call(&up).ambiguous);
+	activity_blocked(1);
+	assert_int_equal(activity_for_call(&up).ambiguous, AMBIGUOUS_WAIT);
 	assert_int_equal(activity_current(), SPAN_NOBODY);
 	/* A request read now is new evidence, and exact. */
 	activity_read_request(&other, span_reference(b));
@@ -216,7 +494,7 @@ static void test_foreign_answer_in_loop_is_ambiguous(void **state)
 	activity_wait(false);
 	activity_read_request(&in, span_reference(a));
 	activity_read_answer(&up, SPAN_NOBODY);
-	assert_true(activity_for_call(&out).ambiguous);
+	assert_int_equal(activity_for_call(&out).ambiguous, AMBIGUOUS_READ);
 	finish(a);
 }
 
@@ -228,7 +506,7 @@ static void test_wake_up_in_loop_is_no_evidence(void **state)
 	activity_wait(false);
 	activity_read_request(&in, span_reference(a));
 	activity_woken();
-	assert_true(activity_for_call(&out).ambiguous);
+	assert_int_equal(activity_for_call(&out).ambiguous, AMBIGUOUS_READ);
 	finish(a);
 }
 
@@ -240,12 +518,15 @@ static void test_fresh_connection_remembers_its_opener(void **state)
 	struct conn up = {.role = ROLE_CLIENT, .requests = 1, .opener = span_reference(a)};
 	activity_wait(false);
 	assert_int_equal(activity_for_call(&up).activity, span_reference(a));
+	/* Where requests wait, one may be given the connection that was made for another. */
+	atomic_store(&loop_habits, LOOP_LEFT_WAITING);
+	assert_int_equal(activity_for_call(&up).ambiguous, AMBIGUOUS_CONNECTION);
 	/* In the middle of somebody else's request: one of the two is wrong, so neither. */
 	activity_read_request(&in, span_reference(b));
-	assert_true(activity_for_call(&up).ambiguous);
+	assert_int_equal(activity_for_call(&up).ambiguous, AMBIGUOUS_CONNECTION);
 	/* A kept connection is nobody's in particular. */
 	up.requests = 2;
-	assert_true(activity_for_call(&up).ambiguous);
+	assert_int_equal(activity_for_call(&up).ambiguous, AMBIGUOUS_LOOP);
 	finish(a);
 	assert_int_equal(activity_for_call(&up).activity, span_reference(b));
 	finish(b);
@@ -270,12 +551,54 @@ static void test_inherited_is_spent_by_blocking(void **state)
 	struct span *a = serve(1);
 	struct conn in = {.role = ROLE_SERVER};
 	activity_carried(span_reference(a), EVIDENCE_INHERITED);
-	activity_blocked();
+	activity_blocked(1);
 	assert_int_equal(activity_current(), SPAN_NOBODY);
 	activity_read_request(&in, span_reference(a));
-	activity_blocked(); /* what was read here stays: no other is under way that a job could be of */
+	activity_blocked(1); /* what was read here stays: no other is under way that a job could be of */
 	assert_int_equal(activity_current(), span_reference(a));
 	finish(a);
+}
+
+/* A pool's thread, born in a request, may take another one's job without a wait that could be seen. */
+static void test_inherited_beside_others_is_ambiguous(void **state)
+{
+	(void)state;
+	struct conn out = kept_connection();
+	struct span *a = serve(1), *b = serve(2);
+	activity_carried(span_reference(a), EVIDENCE_INHERITED);
+	assert_int_equal(activity_for_call(&out).ambiguous, AMBIGUOUS_POOL);
+	assert_int_equal(activity_for_opening(), SPAN_NOBODY);
+	finish(b);
+	assert_int_equal(activity_for_call(&out).activity, span_reference(a));
+	finish(a);
+}
+
+/* What a child carries on dies when the request ends in its parent. */
+static void test_forked_dies_with_the_parents_request(void **state)
+{
+	(void)state;
+	struct conn out = kept_connection();
+	struct span *a = serve(1);
+	int answer[2], go[2], status;
+	char byte = 0;
+	assert_int_equal(pipe(answer) | pipe(go), 0);
+	activity_carried(span_reference(a), EVIDENCE_FORKED);
+	pid_t child = fork();
+	if (child == 0) {
+		span_forked();
+		atomic_store(&activities_live, 0);
+		bool before = activity_for_call(&out).activity == span_reference(a);
+		struct span *own = serve(2); /* its own spans are no sign of life of the parent's */
+		(void)!write(answer[1], &byte, 1);
+		(void)!read(go[0], &byte, 1);
+		bool after = activity_for_call(&out).activity == SPAN_NOBODY;
+		_exit(before && after && span_alive(span_reference(own)) ? 0 : 1 + before);
+	}
+	assert_int_equal(read(answer[0], &byte, 1), 1);
+	finish(a);
+	assert_int_equal(write(go[1], &byte, 1), 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
 }
 
 static void test_find_by_received_context(void **state)
@@ -322,18 +645,54 @@ static int set_up(void **state)
 	return span_init(64) ? 0 : -1;
 }
 
+/* As some tracers make it: a root's span id is the lower half of its trace's. */
+static void test_contexts_with_equal_ids_are_all_found(void **state)
+{
+	(void)state;
+	struct span *spans[64];
+	struct context received[64];
+	bool process;
+	for (size_t i = 0; i < 64; i++) {
+		uint64_t id = 0x123456789abcdefull * (i + 1);
+		received[i] = (struct context){.valid = true, .remote = true, .flags = FLAG_SAMPLED};
+		memcpy(received[i].trace_id + 8, &id, 8);
+		memcpy(received[i].span_id, &id, 8);
+		spans[i] = span_begin(SPAN_SERVER, 1);
+		assert_non_null(spans[i]);
+		span_identify(spans[i], &received[i]);
+		memcpy(spans[i]->received_id, received[i].span_id, 8);
+		activity_index(span_reference(spans[i]), &received[i]);
+	}
+	for (size_t i = 0; i < 64; i++)
+		assert_int_equal(activity_find(&received[i], &process), span_reference(spans[i]));
+	for (size_t i = 0; i < 64; i++) {
+		activity_unindex(span_reference(spans[i]), &received[i]);
+		span_discard(spans[i]);
+	}
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup(name, fresh_thread)
 	const struct CMUnitTest tests[] = {
 		CASE(test_read_request_makes_current),
+		CASE(test_verdict_tells_its_evidence),
 		CASE(test_end_on_another_thread_is_noticed),
 		CASE(test_two_requests_without_wait_are_ambiguous),
 		CASE(test_wait_for_own_descriptors_keeps_it),
 		CASE(test_wait_for_one_foreign_descriptor_makes_no_loop),
+		CASE(test_wait_for_an_idle_client_connection_keeps_it),
 		CASE(test_answer_brings_activity_back),
 		CASE(test_call_after_answer_in_busy_loop_is_ambiguous),
 		CASE(test_call_after_request_in_busy_loop_is_ambiguous),
+		CASE(test_loop_that_leaves_nobody_waiting_is_exact),
+		CASE(test_connection_of_another_turn_is_not_the_windows),
+		CASE(test_two_calls_at_once_make_answers_ambiguous),
+		CASE(test_timer_of_a_loop_that_is_late),
+		CASE(test_waiting_for_the_client_is_no_habit),
+		CASE(test_an_empty_look_keeps_the_turn),
+		CASE(test_requests_read_by_two_threads_are_ambiguous),
+		CASE(test_answer_to_a_doubtful_call),
 		CASE(test_pool_whose_requests_wander),
 		CASE(test_wait_for_a_job_spends_what_was_read),
 		CASE(test_call_after_answer_in_blocking_thread_is_exact),
@@ -342,7 +701,10 @@ int main(void)
 		CASE(test_fresh_connection_remembers_its_opener),
 		CASE(test_inherited_dies_with_its_request),
 		CASE(test_inherited_is_spent_by_blocking),
+		CASE(test_inherited_beside_others_is_ambiguous),
+		CASE(test_forked_dies_with_the_parents_request),
 		CASE(test_find_by_received_context),
+		CASE(test_contexts_with_equal_ids_are_all_found),
 		CASE(test_process_context_only_until_it_serves),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);

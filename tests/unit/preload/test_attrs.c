@@ -55,6 +55,38 @@ static void test_attrs_write_every_type(void **unused)
 	assert_int_equal(attrs.cut, 0);
 }
 
+static uint8_t reserve[512];
+
+static bool grow(struct attrs *attrs)
+{
+	memcpy(reserve, attrs->buf, attrs->len);
+	attrs->buf = reserve;
+	attrs->cap = sizeof(reserve);
+	attrs->grow = NULL;
+	return true;
+}
+
+static void test_attrs_grow_into_the_reserve(void **unused)
+{
+	(void)unused;
+	uint8_t room[64];
+	char value[601];
+	struct attrs attrs;
+
+	memset(value, 'v', sizeof(value));
+	attrs_init(&attrs, room, sizeof(room), &no_limits);
+	attrs.grow = grow;
+	attrs_string(&attrs, BYTES("a"), BYTES("1"));
+	assert_ptr_equal(attrs.buf, room);
+	attrs_string(&attrs, BYTES("b"), ((struct bytes){value, 100}));
+	assert_ptr_equal(attrs.buf, reserve);
+	assert_int_equal(attrs.cut, 0);
+	assert_true(attrs_has(&attrs, BYTES("a")) && attrs_has(&attrs, BYTES("b")));
+	attrs_string(&attrs, BYTES("c"), ((struct bytes){value, 600}));
+	assert_int_equal(attrs.cut, 1);
+	assert_true(attrs.len <= attrs.cap);
+}
+
 /* The bytes themselves, so that writer and reader cannot be wrong together. */
 static void test_attrs_string_is_otlp(void **unused)
 {
@@ -153,6 +185,37 @@ static void test_attrs_has_finds_keys(void **unused)
 	assert_false(attrs_has(&attrs, BYTES("y")));
 }
 
+static void test_attrs_take_one_or_none(void **unused)
+{
+	(void)unused;
+	static char text[200];
+	memset(text, 'y', sizeof(text));
+	uint8_t room[512], own[512];
+	struct attrs from, attrs;
+	attrs_init(&from, room, sizeof(room), &no_limits);
+	attrs_int(&from, BYTES("a"), 1);
+	attrs_string(&from, BYTES("long"), (struct bytes){text, sizeof(text)});
+	attrs_string(&from, BYTES("b"), BYTES("x"));
+	for (size_t cap = 0; cap < sizeof(own); cap++) {
+		struct attrs_limits two = {2, UINT32_MAX};
+		attrs_init(&attrs, own, cap, &two);
+		attrs_take(&attrs, &from, BYTES("b"));
+		attrs_take(&attrs, &from, BYTES("long"));
+		attrs_take(&attrs, &from, BYTES("none"));
+		assert_true(attrs.len <= cap);
+		assert_int_equal(attrs.count + attrs.dropped, 2);
+		assert_int_equal(attrs_has(&attrs, BYTES("b")) + attrs_has(&attrs, BYTES("long")), attrs.count);
+		assert_int_equal(attrs.dropped, (cap < 10) + (cap < 225));
+		if (attrs.count == 2)
+			attrs_take(&attrs, &from, BYTES("a")); /* over the limit */
+		assert_true(attrs.count <= 2);
+	}
+	text[0] = 0;
+	char *read = text_of(&attrs);
+	assert_int_equal(strncmp(read, "b=\"x\"\nlong=\"yyy", 15), 0);
+	free(read);
+}
+
 static void test_utf8_valid_knows_the_rules(void **unused)
 {
 	(void)unused;
@@ -188,11 +251,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_attrs_write_every_type),
+		cmocka_unit_test(test_attrs_grow_into_the_reserve),
 		cmocka_unit_test(test_attrs_string_is_otlp),
 		cmocka_unit_test(test_attrs_write_every_length),
 		cmocka_unit_test(test_attrs_stay_in_their_buffer),
 		cmocka_unit_test(test_attrs_limits_count_code_points),
 		cmocka_unit_test(test_attrs_has_finds_keys),
+		cmocka_unit_test(test_attrs_take_one_or_none),
 		cmocka_unit_test(test_utf8_valid_knows_the_rules),
 		cmocka_unit_test(test_utf8_prefix_never_tears),
 	};

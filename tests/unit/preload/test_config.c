@@ -107,9 +107,18 @@ static void test_load_warns_once_and_uses_the_default(void **state)
 		{"TAGALONG_MAX_CONNECTIONS=15", "TAGALONG_MAX_CONNECTIONS=\"15\""},
 		{"OTEL_TRACES_EXPORTER=zipkin,otlp", "\"zipkin\" is not known"},
 		{"OTEL_PROPAGATORS=b4,tracecontext,baggage", "\"b4\" is not known"},
+		{"OTEL_TRACES_EXPORTER=zipkin", "OTEL_TRACES_EXPORTER=\"zipkin\" names no exporter; using otlp"},
+		{"OTEL_METRICS_EXPORTER=prometheus", "OTEL_METRICS_EXPORTER=\"prometheus\" names no exporter; using otlp"},
+		{"OTEL_PROPAGATORS=b4,b5", "OTEL_PROPAGATORS=\"b4,b5\" names no propagator; using tracecontext,baggage"},
+		{"OTEL_EXPORTER_OTLP_TIMEOUT=-1", "OTEL_EXPORTER_OTLP_TIMEOUT=\"-1\""},
+		{"OTEL_SPAN_EVENT_COUNT_LIMIT=many", "OTEL_SPAN_EVENT_COUNT_LIMIT=\"many\""},
+		{"OTEL_METRIC_EXPORT_INTERVAL=1m", "OTEL_METRIC_EXPORT_INTERVAL=\"1m\""},
+		{"TAGALONG_PROCESS_SPANS=yes", "TAGALONG_PROCESS_SPANS=\"yes\" is neither true nor false"},
 		{"OTEL_EXPORTER_OTLP_COMPRESSION=zstd", "OTEL_EXPORTER_OTLP_COMPRESSION=\"zstd\""},
 		{"OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "using http/protobuf"},
 		{"OTEL_EXPORTER_OTLP_CERTIFICATE=/ca.pem", "https is not there yet"},
+		{"TAGALONG_STACK_THRESHOLD=never",
+		 "TAGALONG_STACK_THRESHOLD=\"never\" is neither a number of milliseconds nor off; using 1000"},
 		{"OTEL_CONFIG_FILE=/x.yaml", "error config: OTEL_CONFIG_FILE=\"/x.yaml\" is NOT READ"},
 	};
 	(void)state;
@@ -123,7 +132,29 @@ static void test_load_warns_once_and_uses_the_default(void **state)
 		assert_int_equal(config.traces_exporters, EXPORTER_OTLP);
 		assert_int_equal(config.formats[1], FORMAT_BAGGAGE);
 		assert_string_equal(config.traces.protocol, "http/protobuf");
+		assert_int_equal(config.metrics_exporters, EXPORTER_OTLP);
+		assert_int_equal(config.traces.timeout, 10000);
 	}
+}
+
+/* An unusable value of a signal falls to the general one, not to the default (otel.md 1.1). */
+static void test_load_falls_to_the_next_source(void **state)
+{
+	(void)state;
+	load("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=x", "OTEL_EXPORTER_OTLP_TIMEOUT=7");
+	assert_said("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=\"x\"");
+	assert_int_equal(config.traces.timeout, 7);
+	load("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=smoke", "OTEL_EXPORTER_OTLP_PROTOCOL=http/json");
+	assert_said("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=\"smoke\"");
+	assert_string_equal(config.traces.protocol, "http/json");
+	load("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=-1", "OTEL_ATTRIBUTE_COUNT_LIMIT=7");
+	assert_said("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=\"-1\"");
+	assert_int_equal(config.span_limits.count, 7);
+	load("OTEL_EXPORTER_OTLP_TRACES_HEADERS=", "OTEL_EXPORTER_OTLP_HEADERS=a=b", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION=",
+	     "OTEL_EXPORTER_OTLP_COMPRESSION=gzip");
+	assert_silent();
+	assert_string_equal(config.traces.headers, "a=b");
+	assert_true(config.traces.gzip);
 }
 
 static void test_load_takes_values_by_type(void **state)
@@ -131,8 +162,9 @@ static void test_load_takes_values_by_type(void **state)
 	(void)state;
 	load("OTEL_BSP_SCHEDULE_DELAY= 0\t", "OTEL_EXPORTER_OTLP_TIMEOUT=0", "OTEL_SDK_DISABLED=TRUE",
 	     "TAGALONG_QUEUE_BYTES=2m", "OTEL_SERVICE_NAME=", "OTEL_EXPORTER_OTLP_COMPRESSION=GZIP",
-	     "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT=7", "OTEL_TRACES_EXPORTER=OTLP_file,console");
+	     "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT=7", "OTEL_TRACES_EXPORTER=OTLP_file,console", "TAGALONG_STACK_THRESHOLD=OFF");
 	assert_silent();
+	assert_true(config.stack_after == UINT64_MAX);
 	assert_int_equal(config.bsp_schedule_delay, 0);
 	assert_int_equal(config.traces.timeout, INT32_MAX);
 	assert_int_equal(config.metrics.timeout, 7);
@@ -142,6 +174,10 @@ static void test_load_takes_values_by_type(void **state)
 	assert_true(config.traces.gzip);
 	assert_int_equal(config.traces_exporters, EXPORTER_FILE | EXPORTER_CONSOLE);
 	assert_int_equal(config.metrics_exporters, 0);
+	load("TAGALONG_STACK_THRESHOLD=20");
+	assert_true(config.stack_after == 20000000);
+	load(NULL);
+	assert_true(config.stack_after == 1000000000);
 }
 
 static void test_load_applies_the_url_rule(void **state)
@@ -312,6 +348,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_load_defaults_are_silent),
 		cmocka_unit_test(test_load_warns_once_and_uses_the_default),
+		cmocka_unit_test(test_load_falls_to_the_next_source),
 		cmocka_unit_test(test_load_takes_values_by_type),
 		cmocka_unit_test(test_load_applies_the_url_rule),
 		cmocka_unit_test(test_load_refuses_what_is_no_url),

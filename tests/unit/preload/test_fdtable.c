@@ -89,6 +89,10 @@ static void test_plain_keeps_activity(void **state)
 	assert_true(fd_plain(ref, true) & FD_WAKES);
 	assert_false(fd_plain(ref, false) & FD_WAKES);
 	assert_true(fd_plain(SPAN_NOBODY, false) & FD_PLAIN);
+	assert_int_equal(fd_channel_of(fd_plain(ref, true)), 0);
+	assert_int_equal(fd_plain_activity(fd_channel(7, true)), SPAN_NOBODY);
+	assert_int_equal(fd_channel_of(fd_channel(7, true)), 7);
+	assert_true(fd_channel(7, true) & FD_WAKES);
 }
 
 int main(void)

@@ -143,9 +143,23 @@ static void test_of_never_torn(void **state)
 	assert_true(name_of(ANY(address), name, sizeof(name)));
 }
 
+static void test_when(void **state)
+{
+	(void)state;
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a090807)};
+	const struct name_times when = {5, 9};
+	assert_int_equal(name_times(ANY(address)).until, 0);
+	name_looked_up(ANY(address), "when.example", &when);
+	assert_int_equal(name_times(ANY(address)).from, 5);
+	assert_int_equal(name_times(ANY(address)).until, 9);
+	name_remember(ANY(address), "when.example");
+	assert_int_equal(name_times(ANY(address)).until, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_when),
 		cmocka_unit_test(test_of_remembered_whatever_the_port),
 		cmocka_unit_test(test_of_both_families),
 		cmocka_unit_test(test_remember_addresses_are_no_names),

@@ -48,6 +48,34 @@ static void test_put_peek_release_in_order(void **state)
 	assert_int_equal(queue_used(), 0);
 }
 
+static void test_amend_shortens_what_is_peeked_and_nothing_else(void **state)
+{
+	(void)state;
+	struct queue_record records[4];
+	char *place = queue_begin(1000);
+	assert_non_null(place);
+	memset(place, 'x', 1000);
+	queue_commit(place, RECORD_STACK, 1000);
+	put("next");
+	assert_int_equal(queue_peek(records, 4, SIZE_MAX), 2);
+	assert_int_equal(records[0].kind, RECORD_STACK);
+	queue_amend(&records[0], RECORD_SPAN, 1001); /* longer than it is */
+	assert_int_equal(records[0].kind, RECORD_STACK);
+	queue_amend(&records[0], RECORD_SPAN, 3);
+	assert_int_equal(records[0].kind, RECORD_SPAN);
+	for (int i = 0; i < 2; i++) { /* it stays so */
+		assert_int_equal(queue_peek(records, 4, SIZE_MAX), 2);
+		assert_true(records[0].kind == RECORD_SPAN && bytes_equal(records[0].payload, BYTES("xxx")));
+		assert_true(bytes_equal(records[1].payload, BYTES("next")));
+		queue_amend(&records[0], RECORD_SPAN, 3);
+	}
+	queue_release(1);
+	assert_int_equal(queue_peek(records, 4, SIZE_MAX), 1);
+	assert_true(bytes_equal(records[0].payload, BYTES("next")));
+	queue_release(1);
+	assert_int_equal(queue_used(), 0);
+}
+
 static void test_peek_honours_bytes_but_gives_one(void **state)
 {
 	(void)state;
@@ -183,6 +211,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup(name, fresh)
 	const struct CMUnitTest tests[] = {
 		CASE(test_put_peek_release_in_order),
+		CASE(test_amend_shortens_what_is_peeked_and_nothing_else),
 		CASE(test_peek_honours_bytes_but_gives_one),
 		CASE(test_full_drops_and_counts),
 		CASE(test_wraps_many_times),

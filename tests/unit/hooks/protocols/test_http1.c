@@ -114,10 +114,14 @@ static void perform(struct replay *replay, const struct act *act, enum cutting h
 	}
 }
 
+static _Alignas(8) char notes[2][PROTOCOL_NOTES_SIZE];
+static bool noting;
+
 static char *play(const struct conversation *all, enum cutting how, size_t which, size_t cut)
 {
 	struct replay replay;
 	replay_open(&replay);
+	replay.sink.notes = noting ? notes : NULL;
 	for (size_t i = 0; i < all->acts; i++) {
 		bool this = how == CUT_BYTES || i == which;
 		perform(&replay, &all->act[i], this ? how : CUT_NONE, this ? cut : all->act[i].text.len);
@@ -202,6 +206,37 @@ static void check_bytes(const char *path, const struct conversation *all, const 
 	free(got);
 }
 
+/* With the notes that all conversations before it have left. */
+static void check_noting(const char *path, const struct conversation *all, const char *unused)
+{
+	(void)unused;
+	noting = false;
+	char *expected = play(all, CUT_NONE, SIZE_MAX, 0);
+	noting = true;
+	for (int round = 0; round < 8; round++) { /* the third time at the latest they are its own */
+		char *got = play(all, round % 4 == 3 ? CUT_BYTES : CUT_NONE, SIZE_MAX, 0);
+		same(path, got, expected, "with notes", 0, 0);
+		free(got);
+	}
+	for (size_t i = 0; i < all->acts; i++)
+		for (size_t cut = 1; cut < all->act[i].text.len; cut++) {
+			char *got = play(all, CUT_AHEAD, i, cut);
+			same(path, got, expected, "with notes, looked ahead and cut", i, cut);
+			free(got);
+		}
+	noting = false;
+	free(expected);
+}
+
+static void test_golden_with_notes(void **unused)
+{
+	(void)unused;
+	replay_capture(false);
+	for_each_golden(check_noting);
+	for_each_golden(check_noting);
+	replay_capture(true);
+}
+
 static void test_golden_whole(void **unused)
 {
 	(void)unused;
@@ -218,6 +253,81 @@ static void test_golden_byte_by_byte(void **unused)
 {
 	(void)unused;
 	for_each_golden(check_bytes);
+}
+
+/* Heads of fields in all orders, some of them the beginning of others, with what is context in their midst. */
+static struct bytes some_head(uint32_t *seed, char *room, size_t size)
+{
+	static const char *const lines[] = {
+		"Host: a.example", "Host: b.example:81", "User-Agent: x/1", "Connection: close", "Connection: keep-alive",
+		"Content-Length: 0", "Content-Length: 0, 0", "Accept: */*", "traceparent: 00-1", "baggage: a=b", "Upgrade: x",
+		"X-Forwarded-For: 192.0.2.9", "Cookie: 0123456789012345678901234567890123456789012345678901234567890123456789",
+		"Transfer-Encoding: identity", "X-Empty:", "HTTP2-Settings: AAMAAABk", " folded", "Expect: 100-continue",
+	};
+	size_t len = (size_t)snprintf(room, size, "GET /%u HTTP/1.%u\r\n", *seed >> 28, *seed >> 27 & 1);
+	uint32_t kind = *seed >> 16 & 7, count = *seed >> 20 & 7;
+	for (uint32_t i = 0; i < count; i++) {
+		bool odd = (*seed >> 24 & 3) == 0 && i + 1 == count;
+		uint32_t line = odd ? *seed >> 8 & 31 : (kind * 5 + i * 3) & 15;
+		if (line < sizeof(lines) / sizeof(lines[0]))
+			len += (size_t)snprintf(room + len, size - len, "%s\r\n", lines[line]);
+	}
+	len += (size_t)snprintf(room + len, size - len, "\r\n");
+	*seed = *seed * 1664525u + 1013904223u;
+	return (struct bytes){room, len};
+}
+
+static void test_feed_tells_the_same_with_notes_of_other_heads(void **unused)
+{
+	(void)unused;
+	char room[2048];
+	uint32_t seed = 1;
+	size_t used = 0;
+
+	replay_capture(false);
+	memset(notes, 0, sizeof(notes));
+	for (int i = 0; i < 20000; i++) {
+		struct bytes head = some_head(&seed, room, sizeof(room));
+		char *told[2];
+		for (int with = 0; with < 2; with++) {
+			struct replay replay;
+			replay_open(&replay);
+			replay.sink.notes = with ? notes : NULL;
+			replay_feed(&replay, HALF_REQUESTS, head);
+			replay_feed(&replay, HALF_RESPONSES, BYTES("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"));
+			told[with] = replay_close(&replay);
+		}
+		same(room, told[1], told[0], "with notes", 0, 0);
+		used += notes[HALF_REQUESTS][0] != 0;
+		free(told[0]);
+		free(told[1]);
+	}
+	assert_true(used > 10000);
+	replay_capture(true);
+}
+
+/* A line that nobody wants may go on in the next one, also if it is known from the head before. */
+static void test_feed_folds_the_last_line_that_was_noted(void **unused)
+{
+	(void)unused;
+	char lines[200], head[600];
+	struct replay replay;
+
+	replay_capture(false);
+	memset(notes, 0, sizeof(notes));
+	snprintf(lines, sizeof(lines), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-A: %0100d\r\n", 1);
+	replay_open(&replay);
+	replay.sink.notes = notes;
+	for (int i = 0; i < 2; i++)
+		replay_feed(&replay, HALF_REQUESTS, BYTES("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+	snprintf(head, sizeof(head), "%sX-B: %0200d\r\n\r\n", lines, 1);
+	replay_feed(&replay, HALF_RESPONSES, bytes_of(head));
+	snprintf(head, sizeof(head), "%s folded\r\n\r\n", lines);
+	replay_feed(&replay, HALF_RESPONSES, bytes_of(head));
+	char *log = replay_close(&replay);
+	assert_non_null(strstr(log, "RESPONSE_END 2"));
+	free(log);
+	replay_capture(true);
 }
 
 /* --- what files cannot show ------------------------------------------------------------------------------- */
@@ -355,6 +465,9 @@ int main(void)
 		cmocka_unit_test(test_golden_whole),
 		cmocka_unit_test(test_golden_cut_everywhere),
 		cmocka_unit_test(test_golden_byte_by_byte),
+		cmocka_unit_test(test_golden_with_notes),
+		cmocka_unit_test(test_feed_tells_the_same_with_notes_of_other_heads),
+		cmocka_unit_test(test_feed_folds_the_last_line_that_was_noted),
 		cmocka_unit_test(test_feed_takes_long_header_lines),
 		cmocka_unit_test(test_feed_cuts_values_that_the_stash_cannot_hold),
 		cmocka_unit_test(test_feed_refuses_heads_beyond_the_limit),

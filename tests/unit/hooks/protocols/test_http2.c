@@ -234,6 +234,46 @@ static void test_feed_tells_resets(void **unused)
 	talk_close(&talk);
 }
 
+/* What goes through a tunnel (a WebSocket over HTTP/2 as well) is no part of the exchange that opened it. */
+static void test_feed_ends_a_tunnels_exchange_with_its_acceptance(void **unused)
+{
+	(void)unused;
+	struct talk talk;
+	nghttp2_nv ask[] = {TALK_NV(":method", "CONNECT"), TALK_NV(":authority", "a.example:443")};
+	nghttp2_nv yes[] = {TALK_NV(":status", "200")}, no[] = {TALK_NV(":status", "403")};
+	nghttp2_data_provider body = {.read_callback = talk_read};
+	talk_open(&talk);
+	int32_t first = nghttp2_submit_headers(talk.client, 0, -1, NULL, ask, 2, NULL);
+	int32_t second = nghttp2_submit_headers(talk.client, 0, -1, NULL, ask, 2, NULL);
+	talk_pump(&talk);
+	nghttp2_submit_headers(talk.server, 0, first, NULL, yes, 1, NULL);
+	nghttp2_submit_headers(talk.server, 0, second, NULL, no, 1, NULL);
+	talk_pump(&talk);
+	talk.mute = true;
+	talk.body = 1000;
+	nghttp2_submit_data(talk.client, NGHTTP2_FLAG_END_STREAM, first, &body);
+	nghttp2_submit_data(talk.client, NGHTTP2_FLAG_END_STREAM, second, &body);
+	talk_pump(&talk);
+	nghttp2_submit_data(talk.server, NGHTTP2_FLAG_END_STREAM, first, &body);
+	nghttp2_submit_data(talk.server, NGHTTP2_FLAG_END_STREAM, second, &body);
+	talk_pump(&talk);
+	talk.body = 0;
+	talk.mute = false;
+	talk_request(&talk, "/after", NULL);
+	talk_pump(&talk);
+	char *log = told_alike(&talk);
+	expect(log, "RESPONSE_HEAD 1 200\n");
+	expect(log, "RESPONSE_END 1 @");
+	assert_true(strstr(log, "RESPONSE_END 1 ") < strstr(log, "RESPONSE_BEGIN 3"));
+	expect_not(log, "REQUEST_END 1 ");
+	assert_true(strstr(log, "REQUEST_END 3 ") < strstr(log, "RESPONSE_END 3 "));
+	expect(log, "RESPONSE_END 5 @");
+	assert_int_equal(count(log, "RESPONSE_END "), 3);
+	expect_not(log, "OPAQUE");
+	free(log);
+	talk_close(&talk);
+}
+
 static const char *const called[] = {"content-type", "application/grpc+proto", "te",         "trailers", "grpc-timeout",
 				     "150m",         "x-captured",             "yes",        NULL};
 
@@ -778,6 +818,7 @@ int main(void)
 		cmocka_unit_test(test_feed_follows_table_sizes),
 		cmocka_unit_test(test_feed_joins_continuations),
 		cmocka_unit_test(test_feed_tells_resets),
+		cmocka_unit_test(test_feed_ends_a_tunnels_exchange_with_its_acceptance),
 		cmocka_unit_test(test_feed_tells_calls_and_how_they_end),
 		cmocka_unit_test(test_feed_tells_calls_that_end_without_a_status),
 		cmocka_unit_test(test_feed_tells_calls_that_http_answers),

@@ -233,6 +233,87 @@ static void test_encode_is_read_back(void **unused)
 	}
 }
 
+/* Every representation: where a value stands that is in no table, and that all others stay. */
+static void test_find_value_in_every_representation(void **unused)
+{
+	(void)unused;
+	static const struct {
+		struct bytes block;
+		uint32_t at, len;
+		bool huffman;
+	} known[] = {
+		{BYTES("\0\1n\2vv"), 3, 3, false},
+		{BYTES("\20\1n\2vv"), 3, 3, false},
+		{BYTES("\0\1n\202vv"), 3, 3, true},
+		{BYTES("\0\1n\0"), 3, 1, false},
+		{BYTES("\17\10\3vvv"), 2, 4, false}, /* a name of the static table, 23 */
+		{BYTES("\37\10\203vvv"), 2, 4, true},
+		{BYTES("\77\341\37\0\1n\1v"), 6, 2, false}, /* behind a change of the table's size */
+		{BYTES("\40\77\341\37\20\1n\1v"), 7, 2, false},
+		{BYTES("\100\1n\1v"), 0, 0, false}, /* indexed from now on */
+		{BYTES("\101\1v"), 0, 0, false},
+		{BYTES("\202"), 0, 0, false}, /* and since before */
+		{BYTES(""), 0, 0, false},
+		{BYTES("\0"), 0, 0, false},
+		{BYTES("\0\1"), 0, 0, false},
+		{BYTES("\0\1n"), 0, 0, false},
+		{BYTES("\0\1n\3v"), 0, 0, false},
+		{BYTES("\17\377\377\377"), 0, 0, false},
+		{BYTES("\0\177\377\377\377\377\377\377\177"), 0, 0, false},
+	};
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		char *end = replay_guarded(4096), *at = end - known[i].block.len;
+		memcpy(at, known[i].block.ptr, known[i].block.len);
+		struct http2_value value = http2_find_value((struct bytes){at, known[i].block.len}, 0, known[i].block.len);
+		if (value.at != known[i].at || value.len != known[i].len || value.huffman != known[i].huffman)
+			fail_msg("row %zu: %u bytes at %u, huffman %d", i, value.len, value.at, value.huffman);
+	}
+	static char block[400];
+	size_t len = (size_t)sprintf(block, "%c%c%c%c%c", 0x10, 1, 'n', 127, 200 - 127);
+	memset(block + len, 'v', 200);
+	struct http2_value value = http2_find_value((struct bytes){block, len + 200}, 0, len + 200);
+	assert_int_equal(value.at, 3);
+	assert_int_equal(value.len, 202);
+}
+
+static void test_rewrite_gives_up_where_it_must(void **unused)
+{
+	(void)unused;
+	static char room[400], text[200];
+	struct http2_place place = {.start = 0, .length = 100, .stream = 1, .frame_max = HTTP2_FRAME_MIN, .type = FRAME_HEADERS,
+				    .flags = FLAG_END_HEADERS};
+	struct http2_value value = {10, 40, true};
+	struct protocol_edit edit[PROTOCOL_EDITS];
+	struct protocol_rewrite what = {http2_pack_value(&value), {text, 55}, 36, 16};
+	assert_int_equal(http2_rewrite_value(&place, &what, room, sizeof(room), edit), 4);
+	assert_int_equal(edit[0].offset, 0);
+	assert_int_equal(edit[0].text.len, 3);
+	assert_int_equal((uint8_t)edit[0].text.ptr[2], 116);
+	assert_int_equal(edit[1].offset, 19);
+	assert_int_equal(edit[1].text.len, 16);
+	assert_int_equal(edit[2].text.len + edit[3].text.len, 40);
+	for (size_t size = 0; size < 59; size++)
+		assert_int_equal(http2_rewrite_value(&place, &what, room, size, edit), 0);
+	place.flags = 0; /* goes on in a CONTINUATION */
+	assert_int_equal(http2_rewrite_value(&place, &what, room, sizeof(room), edit), 0);
+	place.flags = FLAG_END_HEADERS;
+	place.type = FRAME_CONTINUATION;
+	assert_int_equal(http2_rewrite_value(&place, &what, room, sizeof(room), edit), 0);
+	place.type = FRAME_HEADERS;
+	place.length = HTTP2_FRAME_MIN - 15; /* would be longer than the peer accepts */
+	assert_int_equal(http2_rewrite_value(&place, &what, room, sizeof(room), edit), 0);
+	place.length--;
+	assert_int_equal(http2_rewrite_value(&place, &what, room, sizeof(room), edit), 4);
+	value.len = 73; /* more than is remembered of it */
+	what.framed = http2_pack_value(&value);
+	what.value.len = 80;
+	assert_int_equal(http2_rewrite_value(&place, &what, room, sizeof(room), edit), 0);
+	value = (struct http2_value){10, 58, false}; /* blanks around it */
+	what.framed = http2_pack_value(&value);
+	what.value.len = 55;
+	assert_int_equal(http2_rewrite_value(&place, &what, room, sizeof(room), edit), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +325,8 @@ int main(void)
 		cmocka_unit_test(test_edit_gives_up_where_it_must),
 		cmocka_unit_test(test_insert_respects_the_list_that_the_peer_accepts),
 		cmocka_unit_test(test_encode_is_read_back),
+		cmocka_unit_test(test_find_value_in_every_representation),
+		cmocka_unit_test(test_rewrite_gives_up_where_it_must),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,6 +176,38 @@ static void test_describe_redirects_are_known_again(void **unused)
 	}
 }
 
+/* One after the other over one connection: each as if it were the first. */
+static void test_describe_from_memory_is_the_same(void **unused)
+{
+	(void)unused;
+	static struct protocol_memo memo;
+	struct protocol_endpoint plain = {.peer_address = BYTES("192.0.2.7"), .peer_port = 4711}, with = plain;
+	struct http_message messages[] = {
+		get("/a", "one.example:81"),  get("/b?x=1", "one.example:81"), get("/c", "one.example:81"),
+		get("/d", "two.example"),     get("/e", "two.example"),        get("http://a@two.example/f", "x"),
+		get("/g", "two.example"),     get("/h", "two.example"),        get("/i", "two.example"),
+		get("/j", "two.example"),     get("/k", "two.example"),        get("/l", ""),
+		get("https://two.example/m", "two.example"),
+	};
+
+	with.memo = &memo;
+	messages[2].user_agent = BYTES("agent/1");
+	messages[7].forwarded_for = BYTES("203.0.113.9");
+	messages[8].forwarded = BYTES("host=shop.example;proto=https");
+	messages[9].version = BYTES("1.0");
+	messages[10].user_agent = BYTES("agent/2");
+	for (size_t i = 0; i < 2 * sizeof(messages) / sizeof(messages[0]); i++) {
+		const struct http_message *message = &messages[i / 2];
+		struct protocol_facts facts;
+		char *first = describe(message, SIDE_SERVER, &plain, &facts);
+		char *again = describe(message, SIDE_SERVER, &with, &facts);
+		assert_string_equal(first, again);
+		free(first);
+		free(again);
+	}
+	assert_int_not_equal(memo.len, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +217,7 @@ int main(void)
 		cmocka_unit_test(test_describe_without_host),
 		cmocka_unit_test(test_describe_redacts),
 		cmocka_unit_test(test_describe_redirects_are_known_again),
+		cmocka_unit_test(test_describe_from_memory_is_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

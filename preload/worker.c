@@ -1,0 +1,72 @@
+/* worker.c - habits of a pool's threads. */
+#include "preload/worker.h"
+
+#include "preload/activity.h"
+#include "preload/counters.h"
+#include "preload/log.h"
+
+struct worker_habits worker_habits;
+
+static void breaks(const char *why)
+{
+	if (atomic_exchange(&worker_habits.broken, true))
+		return;
+	count_one(workers_doubtful);
+	log_debug("worker", "%s: a wait is in doubt whatever was read before", why);
+}
+
+static _Atomic uint32_t *slot_of(uint32_t place)
+{
+	for (uint32_t i = 0; i < WORKER_PLACES; i++) {
+		_Atomic uint32_t *slot = &worker_habits.places[(place + i) % WORKER_PLACES];
+		uint32_t there = atomic_load_explicit(slot, memory_order_relaxed);
+		if (there == 0 || there == place)
+			return slot;
+	}
+	return NULL;
+}
+
+static void remember(uint32_t place)
+{
+	uint32_t there;
+	_Atomic uint32_t *slot;
+	do {
+		slot = slot_of(place);
+		if (!slot || atomic_load_explicit(slot, memory_order_relaxed) == place)
+			return;
+		there = 0;
+	} while (!atomic_compare_exchange_strong(slot, &there, place) && there != place);
+	if (there == 0 && atomic_fetch_add(&worker_habits.known, 1) + 1 >= WORKER_PLACES / 2)
+		breaks("requests are read from behind too many waits");
+}
+
+bool worker_keeps(uint32_t place)
+{
+	if (atomic_load_explicit(&worker_habits.broken, memory_order_acquire) ||
+	    atomic_load_explicit(&activities_wander, memory_order_relaxed) ||
+	    atomic_load_explicit(&worker_habits.answered, memory_order_relaxed) < WORKER_PROVEN ||
+	    atomic_load_explicit(&worker_habits.known, memory_order_relaxed) == 0)
+		return false;
+	const _Atomic uint32_t *slot = slot_of(place);
+	return slot && atomic_load_explicit(slot, memory_order_relaxed) == 0;
+}
+
+void worker_read(uint32_t place)
+{
+	thread.reads = true;
+	if (place)
+		remember(place);
+}
+
+void worker_answered(bool alone)
+{
+	if (!alone && !thread.loop &&
+	    atomic_load_explicit(&worker_habits.answered, memory_order_relaxed) < WORKER_PROVEN)
+		atomic_fetch_add_explicit(&worker_habits.answered, 1, memory_order_relaxed);
+}
+
+void worker_called(void)
+{
+	if (thread.reads && thread.place && !thread.lost && !thread.loop)
+		breaks("a thread that reads requests came from its wait with another job");
+}

@@ -1,0 +1,4 @@
+# nginx_parent - the same, and every request has a traceparent already.
+# rig: needs=nginx
+# rig: load=parent=1000
+exec bash "${0%_parent.sh}.sh" "$@"

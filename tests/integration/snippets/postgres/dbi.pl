@@ -1,0 +1,17 @@
+use DBI;
+my $d = DBI->connect("dbi:Pg:host=127.0.0.1;dbname=d1", $ENV{PGUSER}, "", {RaiseError => 0, PrintError => 0, AutoCommit => 1});
+$d->do("create temp table t(a int primary key, b text)");
+my $s = $d->prepare("insert into t values (?, ?)");
+$s->execute($_, "secret") for 0 .. 4;
+print defined $s->execute(1, "secret") ? "?" : $s->state, "\n";
+print scalar @{$d->selectall_arrayref("select * from t where a > ? and b <> ?", {}, 1, "x")}, "\n";
+$d->begin_work;
+$d->do("select 1/0") or print $d->state, "\n";
+$d->rollback;
+$d->do("copy t from stdin");
+$d->pg_putcopydata("20\tz\n");
+$d->pg_putcopyend();
+print $d->ping, "\n";
+$d->do("select pg_sleep(0)", {pg_async => 1});
+print $d->pg_result, "\n";
+$d->disconnect;
