@@ -22,16 +22,12 @@
 #define CONTEXTS 1024
 
 static uintptr_t first_end;             /* of the stack that the program was started on */
+static uintptr_t first_self;            /* its thread: whose own data lie elsewhere */
 static _Atomic size_t least = SIZE_MAX; /* smallest stack that a thread was made with */
 static struct {
 	_Atomic uintptr_t from, to;
 } contexts[CONTEXTS];
 static _Atomic uint32_t contexts_made;
-
-void stack_init(void)
-{
-	first_end = getauxval(AT_RANDOM); /* lies above all frames */
-}
 
 void stack_thread_made(const pthread_attr_t *attributes)
 {
@@ -87,6 +83,12 @@ static inline uintptr_t thread_pointer(void)
 #endif
 }
 
+void stack_init(void)
+{
+	first_end = getauxval(AT_RANDOM); /* lies above all frames */
+	first_self = thread_pointer();
+}
+
 /* libc lays a thread's own data at the upper end of its stack: what is less far below it than any stack is
  * large is in there. */
 static uintptr_t thread_end(uintptr_t sp)
@@ -96,6 +98,9 @@ static uintptr_t thread_end(uintptr_t sp)
 
 	if (size == SIZE_MAX || size < LEAST_STACK)
 		size = LEAST_STACK;
+	/* The first thread's data lie in a mapping by themselves: a context's stack may be right below it. */
+	if (self == first_self)
+		return 0;
 	return sp < self && self - sp < size - LEAST_REST ? self : 0;
 }
 

@@ -30,7 +30,11 @@ static int fresh(void **state)
 
 static struct span asked(bool failed)
 {
-	return (struct span){.kind = SPAN_CLIENT, .failed = failed, .start = 100, .reader = &thread, .attrs = {.count = 3}};
+	return (struct span){.kind = SPAN_CLIENT,
+			     .failed = failed,
+			     .start = 100,
+			     .reader = &thread,
+			     .attrs = {.count = 3}};
 }
 
 static void test_wanted_of_slow_or_failed_calls(void **state)
@@ -67,7 +71,8 @@ static void test_put_lays_the_stack_behind_the_span(void **state)
 	memcpy(&sample, record.payload.ptr + 16, sizeof(sample));
 	assert_int_equal(sample.attributes, 3);
 	assert_true(sample.sp < (uintptr_t)&mark && (uintptr_t)&mark + 8 <= sample.sp + sample.bytes);
-	assert_memory_equal(record.payload.ptr + 16 + sizeof(sample) + ((uintptr_t)&mark - sample.sp), &mark, 8);
+	assert_memory_equal(record.payload.ptr + 16 + sizeof(sample) + ((uintptr_t)&mark - sample.sp), &mark,
+			    8);
 	assert_true(record.payload.len >= 16 + STACK_ROOM);
 	queue_release(1);
 }
@@ -148,6 +153,13 @@ static void test_end_of_a_threads_stack(void **state)
 	pthread_join(made, NULL);
 	assert_true(end != 0 && end != stack_end(self));
 	assert_true(stack_end(self) > self && stack_end(self) - self < 64 << 20);
+}
+
+/* A mapping that the kernel lays right below them may be a context's stack. */
+static void test_below_the_first_threads_own_data_is_no_stack(void **state)
+{
+	(void)state;
+	assert_int_equal(stack_end((uintptr_t)pthread_self() - 64), 0);
 }
 
 static uintptr_t context_end;
@@ -234,6 +246,7 @@ int main(void)
 		cmocka_unit_test_setup(test_put_leaves_half_of_the_queue_to_spans, fresh),
 		cmocka_unit_test_setup(test_end_of_a_threads_stack, fresh),
 		cmocka_unit_test_setup(test_end_of_a_contexts_stack_and_of_one_that_nobody_knows, fresh),
+		cmocka_unit_test(test_below_the_first_threads_own_data_is_no_stack),
 		cmocka_unit_test_setup(test_settle_waits_not_again_in_vain, fresh),
 		cmocka_unit_test_setup(test_copy_reads_no_further_than_it_was_told, fresh),
 	};
