@@ -27,4 +27,5 @@ $(FUZZ_DIR)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_DIR)/libfuzz.a $(FUZZ_DIR)/libfuz
 FUZZ_JOBS ?= $(shell nproc)
 .PHONY: fuzz
 fuzz: $(FUZZ_BIN)
-	@printf '%s\n' $(FUZZ_BIN) | xargs -P $(FUZZ_JOBS) -n 1 tests/support/fuzz_one.sh $(SECONDS) $(FUZZ_DIR)
+	@printf '%s\n' $(FUZZ_BIN) | xargs -P $(FUZZ_JOBS) -n 1 tests/support/fuzz_one.sh $(SECONDS) $(FUZZ_DIR) || \
+		{ cat $(FUZZ_DIR)/failed-*; false; }

@@ -1,11 +1,23 @@
 #!/usr/bin/env bash
-# fuzz_one.sh SECONDS DIRECTORY TARGET: one fuzz target from its corpus; findings go to the directory, with the input that shows them.
+# fuzz_one.sh SECONDS DIRECTORY TARGET: one fuzz target from its corpus; findings go to the directory, with the input that shows
+# them. What a target that failed said is left in DIRECTORY/failed-NAME, to be shown once more when all are through.
 set -u
 seconds=$1 dir=$2 target=$3 name=${3##*/fuzz_}
 mkdir -p "$dir/corpus/$name"
+rm -f "$dir/failed-$name" "$dir/found-$name-"*
 output=$("$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
 	-artifact_prefix="$dir/found-$name-" "$dir/corpus/$name" "tests/fuzz/corpus/$name" 2>&1)
 status=$?
+if [ $status != 0 ]; then
+	{
+		printf '== fuzz %s: FAILED, status %s\n' "$name" "$status"
+		grep -vE '^(INFO|#[0-9]+\s+(NEW|REDUCE|pulse|INITED|DONE))' <<<"$output" | grep -v '# Uses:' | tail -n 60 | cut -c1-500
+		for input in "$dir/found-$name-"*; do
+			[ ! -f "$input" ] || printf '%s, base64: %s\n' "${input##*/}" "$(base64 -w0 "$input" | cut -c1-4000)"
+		done
+	} >"$dir/failed-$name"
+fi
 printf '== fuzz %s, %s s: %s\n%s\n' "$name" "$seconds" "$([ $status = 0 ] && echo ok || echo "FAILED, status $status")" \
-	"$(grep -vE '^(INFO|#)' <<<"$output" | tail -n 25)"
+	"$(grep -E '^stat::' <<<"$output")"
+[ $status = 0 ] && rm -f "$dir/found-$name-slow-unit-"*
 exit $status

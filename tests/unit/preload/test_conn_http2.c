@@ -1,5 +1,5 @@
-/* HTTP/2 through a connection: what a server reads of requests that we edit, whatever the kernel takes at a time and
- * whatever is read in the meantime; and whose bytes a thread has read. */
+/* HTTP/2 through a connection: what a server reads of requests that we edit, whatever the kernel takes at a
+ * time and whatever is read in the meantime; and whose bytes a thread has read. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -70,7 +70,8 @@ static void scribble(void)
 
 static ssize_t host_write(struct conn *conn, const char *data, size_t len, int *error)
 {
-	struct iovec iov[2] = {{(char *)(uintptr_t)data, len / 2}, {(char *)(uintptr_t)data + len / 2, len - len / 2}};
+	struct iovec iov[2] = {{(char *)(uintptr_t)data, len / 2},
+			       {(char *)(uintptr_t)data + len / 2, len - len / 2}};
 	struct iovec pieces[64];
 	struct outgoing out;
 	ssize_t sent = -1;
@@ -184,11 +185,12 @@ static void play(const struct talk *talk, size_t which, size_t cut, bool meanwhi
 	}
 	receive(conn, SIZE_MAX);
 	if (conn->mode != CONN_FOLLOWED)
-		fail_msg("piece %zu cut at %zu, kernel %d, meanwhile %d: given up", which, cut, kernel, meanwhile);
+		fail_msg("piece %zu cut at %zu, kernel %d, meanwhile %d: given up", which, cut, kernel,
+			 meanwhile);
 	char *seen = read_wire(&ours);
 	if (strcmp(seen, talk->seen_text) != 0 || (heads >= 0 && ours != heads))
-		fail_msg("piece %zu cut at %zu, kernel %d, %d of ours\n%s\nexpected\n%s", which, cut, kernel, ours, seen,
-			 talk->seen_text);
+		fail_msg("piece %zu cut at %zu, kernel %d, %d of ours\n%s\nexpected\n%s", which, cut, kernel,
+			 ours, seen, talk->seen_text);
 	free(seen);
 	assert_int_equal(disconnect(conn, fd), spans);
 }
@@ -201,14 +203,18 @@ static void play_all(struct talk *talk, int requests)
 	for (kernel = TAKES_ALL; kernel < KERNELS; kernel++)
 		for (int meanwhile = 0; meanwhile < 2; meanwhile++)
 			for (size_t i = 0; i < talk->pieces; i++) {
-				size_t len = talk->piece[i].text.len, step = len > 2000 ? 1331 : kernel == TAKES_ONE ? 29 : kernel == TAKES_ALL ? 1 : 3;
+				size_t len = talk->piece[i].text.len, step = len > 2000            ? 1331
+									     : kernel == TAKES_ONE ? 29
+									     : kernel == TAKES_ALL ? 1
+												   : 3;
 				if (len > 2000 && kernel == TAKES_ONE)
 					continue;
-				for (size_t cut = 0; cut < len && talk->piece[i].half == HALF_REQUESTS; cut += step) {
+				for (size_t cut = 0; cut < len && talk->piece[i].half == HALF_REQUESTS;
+				     cut += step) {
 					if (i == 0 && cut > 0 && cut < 4) /* "PRI " decides */
 						continue;
-					/* A frame that is cut between two writes of the program's stays as it is; what the
-					 * kernel does changes nothing. */
+					/* A frame that is cut between two writes of the program's stays as it
+					 * is; what the kernel does changes nothing. */
 					play(talk, i, cut, meanwhile, cut == 0 ? requests : -1, requests);
 				}
 			}
@@ -312,12 +318,13 @@ static void test_backlog_of_heads(void **state)
 			char path[500] = "/";
 			memset(path + 1, 'p', sizeof(path) - 2);
 			path[sizeof(path) - 1] = '\0';
-			nghttp2_nv nv[] = {TALK_NV(":method", "GET"), TALK_NV(":scheme", "http"), TALK_NV(":path", path),
-					   TALK_NV("x-name", "value")};
+			nghttp2_nv nv[] = {TALK_NV(":method", "GET"), TALK_NV(":scheme", "http"),
+					   TALK_NV(":path", path), TALK_NV("x-name", "value")};
 			nv[2].flags = NGHTTP2_NV_FLAG_NO_INDEX;
 			ssize_t len = nghttp2_hd_deflate_hd(deflater, block, sizeof(block), nv, 4);
 			uint32_t id = (uint32_t)next++ * 2 + 1;
-			char head[9] = {0, (char)(len >> 8), (char)len, 1, 5, 0, 0, (char)(id >> 8), (char)id};
+			char head[9] = {0, (char)(len >> 8), (char)len, 1, 5, 0,
+					0, (char)(id >> 8),  (char)id};
 			memcpy(backlog + have, head, 9);
 			memcpy(backlog + have + 9, block, (size_t)len);
 			have += 9 + (size_t)len;
@@ -438,7 +445,8 @@ static void test_malformed_connection_gives_its_arena_back(void **state)
 	talk_close(&talk);
 }
 
-/* --- whose bytes were read? ------------------------------------------------------------------------------ */
+/* --- whose bytes were read? ------------------------------------------------------------------------------
+ */
 
 static struct conn *accepted(int *fd)
 {
@@ -456,7 +464,8 @@ static void serve(struct conn *conn, const struct talk *talk, size_t from)
 			incoming = talk->piece[i].text;
 			receive(conn, SIZE_MAX);
 		} else {
-			struct iovec iov = {(char *)(uintptr_t)talk->piece[i].text.ptr, talk->piece[i].text.len};
+			struct iovec iov = {(char *)(uintptr_t)talk->piece[i].text.ptr,
+					    talk->piece[i].text.len};
 			struct outgoing out;
 			int error = 0;
 			out.frozen = false;
@@ -565,7 +574,8 @@ static void test_evidence_is_the_one_answer_that_was_read(void **state)
 	(void)state;
 	struct talk talk;
 	int fd;
-	thread.loop = false; /* as the tests before may have left it: the connection is made before any turn */
+	thread.loop =
+		false; /* as the tests before may have left it: the connection is made before any turn */
 	struct conn *conn = connected(&fd);
 	struct span *a = serving(), *b = serving();
 	talk_open(&talk);
@@ -603,13 +613,16 @@ static void test_evidence_is_the_one_answer_that_was_read(void **state)
 	talk_close(&talk);
 }
 
-/* --- Upgrade: h2c ------------------------------------------------------------------------------------------ */
+/* --- Upgrade: h2c ------------------------------------------------------------------------------------------
+ */
 
-/* A conversation that begins in HTTP/1: its pieces are the request, the 101 with what comes at once, and so on. */
+/* A conversation that begins in HTTP/1: its pieces are the request, the 101 with what comes at once, and so
+ * on. */
 static void upgrade_talk(struct talk *talk, const char *request, bool body)
 {
 	static const uint8_t settings[] = {0, 1, 0, 0, 0, 100, 0, 4, 0, 1, 0, 0}; /* a table of 100 bytes */
-	static const char switching[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+	static const char switching[] =
+		"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
 	talk_open(talk);
 	assert_int_equal(nghttp2_session_upgrade2(talk->client, settings, sizeof(settings), 0, NULL), 0);
 	assert_int_equal(nghttp2_session_upgrade2(talk->server, settings, sizeof(settings), 0, NULL), 0);
@@ -638,10 +651,12 @@ static void upgrade_talk(struct talk *talk, const char *request, bool body)
 	}
 }
 
-static const char upgrading[] = "GET /one HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
-				"HTTP2-Settings: AAEAAABkAAQAAQAA\r\n\r\n";
-static const char upgrading_body[] = "POST /one HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nContent-Length: 4\r\n"
-				     "HTTP2-Settings: AAEAAABkAAQAAQAA\r\nUpgrade: foo, h2c\r\n\r\nbody";
+static const char upgrading[] =
+	"GET /one HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+	"HTTP2-Settings: AAEAAABkAAQAAQAA\r\n\r\n";
+static const char upgrading_body[] =
+	"POST /one HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nContent-Length: 4\r\n"
+	"HTTP2-Settings: AAEAAABkAAQAAQAA\r\nUpgrade: foo, h2c\r\n\r\nbody";
 
 static void serve_cut(const struct talk *talk, size_t which, size_t cut)
 {
@@ -676,7 +691,7 @@ static void test_upgrade_goes_on_in_stream_one(void **state)
 		struct talk talk;
 		upgrade_talk(&talk, requests[body], body);
 		for (size_t i = 0; i < talk.pieces; i++)
-			for (size_t cut = 1; cut < talk.piece[i].text.len; cut += cut > 400 ? 97 : 1)
+			for (size_t cut = 1; cut<talk.piece[i].text.len; cut += cut> 400 ? 97 : 1)
 				serve_cut(&talk, i, cut);
 		/* And the client, whose writes are edited: the kernel takes what it likes. */
 		for (kernel = TAKES_ALL; kernel < KERNELS; kernel++)
@@ -688,7 +703,8 @@ static void test_upgrade_goes_on_in_stream_one(void **state)
 					if (talk.piece[i].half == HALF_REQUESTS) {
 						write_fully(conn, talk.piece[i].text);
 						if (i == 0)
-							assert_non_null(memmem(wire, wire_len, "traceparent: 00-", 16));
+							assert_non_null(memmem(wire, wire_len,
+									       "traceparent: 00-", 16));
 						continue;
 					}
 					for (incoming = talk.piece[i].text; incoming.len;)
@@ -840,17 +856,22 @@ static int pass_on(const struct talk *talk, size_t which, size_t cut)
 	fflush(other.seen);
 	int replaced = others(other.seen_text);
 	if (strcmp(other.seen_text, talk->seen_text) != 0)
-		fail_msg("piece %zu cut at %zu, kernel %d\n%s\nexpected\n%s", which, cut, kernel, other.seen_text, talk->seen_text);
+		fail_msg("piece %zu cut at %zu, kernel %d\n%s\nexpected\n%s", which, cut, kernel,
+			 other.seen_text, talk->seen_text);
 	talk_close(&other);
 	return replaced;
 }
 
-/* What stands in no table is written anew, whatever its code; the rest of the conversation means what it meant. */
+/* What stands in no table is written anew, whatever its code; the rest of the conversation means what it
+ * meant. */
 static void test_passed_on_parent_is_replaced(void **state)
 {
 	(void)state;
-	static const char *const passing[] = {"user-agent", "talk/1", "traceparent", "00-" RECEIVED "-" PARENT "-01", "x-one", "first", NULL};
-	static const char *const last[] = {"x-one", "second", "traceparent", "00-" RECEIVED "-" PARENT "-01", NULL};
+	static const char *const passing[] = {
+		"user-agent", "talk/1", "traceparent", "00-" RECEIVED "-" PARENT "-01",
+		"x-one",      "first",  NULL};
+	static const char *const last[] = {"x-one", "second", "traceparent", "00-" RECEIVED "-" PARENT "-01",
+					   NULL};
 	struct span *server = proxying();
 	for (size_t padding = 0; padding < 30; padding += 29) {
 		struct talk talk;
@@ -865,7 +886,8 @@ static void test_passed_on_parent_is_replaced(void **state)
 		fflush(talk.seen);
 		for (kernel = TAKES_ALL; kernel < KERNELS; kernel++)
 			for (size_t i = 0; i < talk.pieces; i++)
-				for (size_t cut = 0; talk.piece[i].half == HALF_REQUESTS && cut < talk.piece[i].text.len;
+				for (size_t cut = 0;
+				     talk.piece[i].half == HALF_REQUESTS && cut < talk.piece[i].text.len;
 				     cut += kernel == TAKES_ALL ? 1 : 3) {
 					if (i == 0 && cut > 0 && cut < 4)
 						continue;
@@ -983,7 +1005,10 @@ static int set_up(void **state)
 	protocol_settings.carrier_lengths = context_field_lengths();
 	protocol_settings_done();
 	protocol_settings.known_methods = config.known_method_list;
-	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && queue_open(1 << 20, 0) ? 0 : -1;
+	/* Less than any machine has been up: what is older began before its clock otherwise. */
+	config.max_span_duration = 20000;
+	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && queue_open(1 << 20, 0) ? 0
+												       : -1;
 }
 
 /* Where nothing passes any more only the exporter's thread looks, and not at what is half on its way. */
