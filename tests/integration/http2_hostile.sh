@@ -28,7 +28,7 @@ bare=$(tail -n 1 "$work/bare") traced=$(tail -n 1 "$work/traced")
 jq -rs '[.[].resourceMetrics[].scopeMetrics[].metrics[] | select(.name == "tagalong.parser.gave_up") | .sum.dataPoints[]
 	| {key: .attributes[0].value.stringValue, value: (.asInt | tonumber)}] | group_by(.key) | map("\(.[0].key) \(map(.value) | max)") | .[]' \
 	"$work/metrics.jsonl" >"$work/gave_up"
-awk '$1 == "too_large" && $2 == 4 { large = 1 } $1 == "malformed" && $2 >= 3 { bad = 1 } END { exit !(large && bad) }' "$work/gave_up" ||
+awk '$1 == "too_large" && $2 == 5 { large = 1 } $1 == "malformed" && $2 >= 3 { bad = 1 } END { exit !(large && bad) }' "$work/gave_up" ||
 	bad "given up: $(paste -sd' ' "$work/gave_up")"
 
 # --- servers: still there afterwards -----------------------------------------------------------------------------------------

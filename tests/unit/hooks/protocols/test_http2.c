@@ -1,5 +1,5 @@
-/* test_http2.c - conversations of a real client and server, in one piece and cut everywhere, also after having been
- * looked at ahead; limits; what no client or server of good will sends. */
+/* test_http2.c - conversations of a real client and server, in one piece and cut everywhere, also after
+ * having been looked at ahead; limits; what no client or server of good will sends. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,8 @@
 
 enum cutting { CUT_NONE, CUT_ONCE, CUT_AHEAD, CUT_BYTES };
 
-static void perform(struct replay *replay, enum protocol_half half, struct bytes text, enum cutting how, size_t cut)
+static void perform(struct replay *replay, enum protocol_half half, struct bytes text, enum cutting how,
+		    size_t cut)
 {
 	bool ahead = how >= CUT_AHEAD && half == HALF_REQUESTS; /* only requests are ever looked at ahead */
 
@@ -45,7 +46,8 @@ static char *play(const struct talk *talk, enum cutting how, size_t which, size_
 static void same(const char *got, const char *expected, const char *how, size_t piece, size_t cut)
 {
 	if (strcmp(got, expected) != 0)
-		fail_msg("%s, piece %zu cut at %zu:\n--- got\n%.6000s--- expected\n%.6000s", how, piece, cut, got, expected);
+		fail_msg("%s, piece %zu cut at %zu:\n--- got\n%.6000s--- expected\n%.6000s", how, piece, cut,
+			 got, expected);
 }
 
 /* Whatever way it is cut it says the same. Returns what. */
@@ -76,13 +78,15 @@ static char *told_alike(const struct talk *talk)
 static void expect(const char *log, const char *there)
 {
 	if (!strstr(log, there))
-		fail_msg("no %s in:\n%.2000s ... %s", there, log, log + (strlen(log) > 2000 ? strlen(log) - 2000 : 0));
+		fail_msg("no %s in:\n%.2000s ... %s", there, log,
+			 log + (strlen(log) > 2000 ? strlen(log) - 2000 : 0));
 }
 
 static void expect_not(const char *log, const char *there)
 {
 	if (strstr(log, there))
-		fail_msg("%s in:\n%.2000s ... %s", there, log, log + (strlen(log) > 2000 ? strlen(log) - 2000 : 0));
+		fail_msg("%s in:\n%.2000s ... %s", there, log,
+			 log + (strlen(log) > 2000 ? strlen(log) - 2000 : 0));
 }
 
 static size_t count(const char *log, const char *what)
@@ -93,11 +97,14 @@ static size_t count(const char *log, const char *what)
 	return found;
 }
 
-static const char *const traced[] = {"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "user-agent",
-				     "talk/1",      "x-captured",                                              "yes",
-				     "tracestate",  "a=b",                                                     NULL};
+static const char *const traced[] = {"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+				     "user-agent",  "talk/1",
+				     "x-captured",  "yes",
+				     "tracestate",  "a=b",
+				     NULL};
 
-/* --- conversations --------------------------------------------------------------------------------------- */
+/* --- conversations ---------------------------------------------------------------------------------------
+ */
 
 static void test_feed_tells_requests_and_responses(void **unused)
 {
@@ -110,7 +117,8 @@ static void test_feed_tells_requests_and_responses(void **unused)
 	talk_request(&talk, "/three", NULL);
 	talk_pump(&talk);
 	char *log = told_alike(&talk);
-	expect(log, "REQUEST_BEGIN 1\nFIELD 1 #1 traceparent=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n"
+	expect(log, "REQUEST_BEGIN 1\nFIELD 1 #1 "
+		    "traceparent=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n"
 		    "FIELD 1 #2 tracestate=a=b\nINSERT 1 ");
 	expect(log, "server name=GET\n");
 	expect(log, "url.path=\"/one\"");
@@ -172,7 +180,8 @@ static void test_feed_follows_table_sizes(void **unused)
 		talk_request(&talk, "/after", traced);
 		talk_pump(&talk);
 	}
-	talk_setting(talk.server, NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 0); /* two, and a request, in one write */
+	talk_setting(talk.server, NGHTTP2_SETTINGS_HEADER_TABLE_SIZE,
+		     0); /* two, and a request, in one write */
 	talk_setting(talk.server, NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 4096);
 	talk_drain(&talk, HALF_RESPONSES);
 	talk_request(&talk, "/filling", traced);
@@ -216,7 +225,8 @@ static void test_feed_tells_resets(void **unused)
 	struct talk talk;
 	talk_open(&talk);
 	talk.mute = true;
-	int32_t first = talk_request(&talk, "/cancelled", NULL), second = talk_request(&talk, "/refused", NULL);
+	int32_t first = talk_request(&talk, "/cancelled", NULL),
+		second = talk_request(&talk, "/refused", NULL);
 	talk_pump(&talk);
 	talk_request(&talk, "/too-late", NULL);
 	nghttp2_submit_rst_stream(talk.client, 0, first, NGHTTP2_CANCEL);
@@ -274,8 +284,15 @@ static void test_feed_ends_a_tunnels_exchange_with_its_acceptance(void **unused)
 	talk_close(&talk);
 }
 
-static const char *const called[] = {"content-type", "application/grpc+proto", "te",         "trailers", "grpc-timeout",
-				     "150m",         "x-captured",             "yes",        NULL};
+static const char *const called[] = {"content-type",
+				     "application/grpc+proto",
+				     "te",
+				     "trailers",
+				     "grpc-timeout",
+				     "150m",
+				     "x-captured",
+				     "yes",
+				     NULL};
 
 static void test_feed_tells_calls_and_how_they_end(void **unused)
 {
@@ -283,8 +300,12 @@ static void test_feed_tells_calls_and_how_they_end(void **unused)
 	static const struct {
 		const char *status, *told;
 		bool only;
-	} ends[] = {{"0", " OK\n", false},       {"5", " NOT_FOUND\n", false}, {"12", " UNIMPLEMENTED\n", true},
-		    {"", " UNKNOWN\n", false},   {"17", " UNKNOWN\n", true},   {"007", " UNKNOWN\n", false},
+	} ends[] = {{"0", " OK\n", false},
+		    {"5", " NOT_FOUND\n", false},
+		    {"12", " UNIMPLEMENTED\n", true},
+		    {"", " UNKNOWN\n", false},
+		    {"17", " UNKNOWN\n", true},
+		    {"007", " UNKNOWN\n", false},
 		    {"16", " UNAUTHENTICATED\n", true}};
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		struct talk talk;
@@ -316,7 +337,8 @@ static void test_feed_tells_calls_that_end_without_a_status(void **unused)
 	struct talk talk;
 	talk_open(&talk);
 	talk.mute = true;
-	int32_t first = talk_request(&talk, "/a.B/Cancelled", called), second = talk_request(&talk, "/a.B/Refused", called);
+	int32_t first = talk_request(&talk, "/a.B/Cancelled", called),
+		second = talk_request(&talk, "/a.B/Refused", called);
 	int32_t third = talk_request(&talk, "/a.B/Calm", called);
 	talk_pump(&talk);
 	talk_request(&talk, "/a.B/TooLate", called);
@@ -358,8 +380,9 @@ static void test_feed_leaves_http_what_only_looks_like_a_call(void **unused)
 	(void)unused;
 	static const struct {
 		const char *type, *path;
-	} http[] = {{"application/grpc-web+proto", "/a.B/C"}, {"application/grpc-web", "/a.B/C"}, {"application/grpcish", "/a.B/C"},
-		    {"application/connect+proto", "/a.B/C"},  {"application/grpc", "/no-method"}, {"application/grpc", "/a.B/"},
+	} http[] = {{"application/grpc-web+proto", "/a.B/C"}, {"application/grpc-web", "/a.B/C"},
+		    {"application/grpcish", "/a.B/C"},        {"application/connect+proto", "/a.B/C"},
+		    {"application/grpc", "/no-method"},       {"application/grpc", "/a.B/"},
 		    {"text/application/grpc", "/a.B/C"},      {"application/grp", "/a.B/C"}};
 	for (size_t i = 0; i < sizeof(http) / sizeof(http[0]); i++) {
 		struct talk talk;
@@ -389,11 +412,12 @@ static void wire_open(struct wire *wire)
 	wire->out = open_memstream(&wire->text, &wire->size);
 }
 
-static void wire_frame(struct wire *wire, enum http2_type type, unsigned flags, uint32_t stream, const void *payload,
-		       size_t len)
+static void wire_frame(struct wire *wire, enum http2_type type, unsigned flags, uint32_t stream,
+		       const void *payload, size_t len)
 {
-	char head[9] = {(char)(len >> 16), (char)(len >> 8), (char)len, (char)type, (char)flags,
-			(char)(stream >> 24), (char)(stream >> 16), (char)(stream >> 8), (char)stream};
+	char head[9] = {(char)(len >> 16),    (char)(len >> 8),    (char)len,
+			(char)type,           (char)flags,         (char)(stream >> 24),
+			(char)(stream >> 16), (char)(stream >> 8), (char)stream};
 	fwrite(head, 1, sizeof(head), wire->out);
 	fwrite(payload, 1, len, wire->out);
 }
@@ -410,7 +434,7 @@ static void test_take_over_obeys_the_settings(void **unused)
 {
 	(void)unused;
 	static const char hello[] = "\0\1\0\1\0\0\0\5\0\0\x50\0"; /* a table of 64 KiB, frames of 20 KiB */
-	static char big[20480] = "\x3f\xe1\xff\x03\x88"; /* the table grows; 200 */
+	static char big[20480] = "\x3f\xe1\xff\x03\x88";          /* the table grows; 200 */
 	for (int obeyed = 0; obeyed < 2; obeyed++) {
 		struct replay replay;
 		struct wire wire;
@@ -423,7 +447,8 @@ static void test_take_over_obeys_the_settings(void **unused)
 		wire_frame(&wire, FRAME_DATA, 1, 1, big, sizeof(big));
 		fclose(wire.out);
 		replay_feed(&replay, HALF_RESPONSES, (struct bytes){wire.text, wire.size});
-		replay_feed(&replay, HALF_REQUESTS, BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"));
+		replay_feed(&replay, HALF_REQUESTS,
+			    BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"));
 		free(wire.text);
 		char *log = replay_close(&replay);
 		if (obeyed) {
@@ -458,7 +483,8 @@ static void test_feed_follows_many_streams(void **unused)
 	talk_close(&talk);
 }
 
-/* --- the ways in which it ends ---------------------------------------------------------------------------- */
+/* --- the ways in which it ends ----------------------------------------------------------------------------
+ */
 
 /* GET http / in static table entries. */
 static const char tiny[] = {(char)0x82, (char)0x86, (char)0x84};
@@ -595,6 +621,37 @@ static void test_feed_bounds_header_blocks(void **unused)
 	expect_wire(&wire, "OPAQUE MALFORMED\n", NULL);
 }
 
+/* Where the other side accepts large frames a block stands in one, and takes no memory that would bound it.
+ */
+static void test_feed_bounds_header_blocks_in_one_frame(void **unused)
+{
+	(void)unused;
+	static char block[HTTP2_BLOCK_MAX + 1];
+	for (size_t more = 0; more < 2; more++) {
+		struct wire wire;
+		struct replay replay;
+		size_t size = HTTP2_BLOCK_MAX + more;
+		memset(block, 'v', sizeof(block));
+		memcpy(block, "\x82\x86\x84\x00\x01x\x7f\xc1\xb7\x02", 10); /* of 40 000 bytes */
+		size_t at = 10 + 40000, rest = size - at - 7 - 127;
+		memcpy(block + at, "\x00\x01y\x7f", 4);
+		block[at + 4] = (char)(0x80 | (rest & 127));
+		block[at + 5] = (char)(0x80 | (rest >> 7 & 127));
+		block[at + 6] = (char)(rest >> 14);
+		wire_start(&wire);
+		wire_frame(&wire, FRAME_HEADERS, 4 | 1, 1, block, size);
+		fclose(wire.out);
+		replay_open(&replay);
+		replay_feed(&replay, HALF_RESPONSES, BYTES("\0\0\6\4\0\0\0\0\0\0\5\0\2\0\0"));
+		replay_feed(&replay, HALF_REQUESTS, (struct bytes){wire.text, wire.size});
+		char *log = replay_close(&replay);
+		expect(log, more ? "OPAQUE TOO_LARGE\n" : "REQUEST_HEAD 1\n");
+		expect_not(log, more ? "REQUEST_HEAD" : "OPAQUE");
+		free(log);
+		free(wire.text);
+	}
+}
+
 static void test_feed_bounds_streams_and_settings(void **unused)
 {
 	(void)unused;
@@ -639,7 +696,9 @@ static void test_feed_takes_acknowledgements_that_come_first(void **unused)
 	talk_pump(&talk);
 	replay_open(&replay);
 	for (size_t i = 0; i < talk.pieces; i++) {
-		size_t which = i == acknowledged - 1 ? acknowledged : i == acknowledged ? acknowledged - 1 : i;
+		size_t which = i == acknowledged - 1 ? acknowledged
+			       : i == acknowledged   ? acknowledged - 1
+						     : i;
 		replay_feed(&replay, talk.piece[which].half, talk.piece[which].text);
 	}
 	char *log = replay_close(&replay);
@@ -649,7 +708,8 @@ static void test_feed_takes_acknowledgements_that_come_first(void **unused)
 	talk_close(&talk);
 }
 
-/* --- the rest -------------------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------------------
+ */
 
 static void test_feed_notices_other_bytes_in_place_of_a_block(void **unused)
 {
@@ -681,10 +741,12 @@ static void test_skip_takes_what_data_carries(void **unused)
 	fclose(wire.out);
 	for (size_t skip = 1; skip <= 11; skip++) {
 		replay_open(&replay);
-		replay_feed(&replay, HALF_REQUESTS, bytes_until((struct bytes){wire.text, wire.size}, wire.size - 10));
+		replay_feed(&replay, HALF_REQUESTS,
+			    bytes_until((struct bytes){wire.text, wire.size}, wire.size - 10));
 		replay_skip(&replay, HALF_REQUESTS, skip);
 		if (skip < 10)
-			replay_feed(&replay, HALF_REQUESTS, bytes_from((struct bytes){wire.text, wire.size}, wire.size - 10 + skip));
+			replay_feed(&replay, HALF_REQUESTS,
+				    bytes_from((struct bytes){wire.text, wire.size}, wire.size - 10 + skip));
 		char *log = replay_close(&replay);
 		expect(log, skip <= 10 ? "REQUEST_END 1 @" : "OPAQUE LOST\n");
 		expect_not(log, skip <= 10 ? "OPAQUE" : "REQUEST_END");
@@ -757,7 +819,7 @@ static void test_alloc_stays_in_its_arena(void **unused)
 	arena[PROTOCOL_ARENA_SIZE / 8] = 0x1234567890;
 	for (int round = 0; round < 100000; round++) {
 		uint32_t i = (seed = seed * 1664525u + 1013904223u) >> 26;
-		for (size_t j = 0; got[i] && j < size[i]; j += size[i] > 64 ? size[i] / 64 : 1)
+		for (size_t j = 0; got[i] && j<size[i]; j += size[i]> 64 ? size[i] / 64 : 1)
 			assert_int_equal((unsigned char)got[i][j], i + 1); /* nobody else wrote there */
 		http2_free(&heap->memory, got[i]);
 		size[i] = ((seed >> 8) % 4096) >> (seed % 10);
@@ -798,8 +860,8 @@ static void test_feed_survives_noise(void **unused)
 			char noise[64];
 			for (size_t j = 0; j < sizeof(noise); j++)
 				noise[j] = (char)((seed = seed * 1664525u + 1013904223u) >> 24);
-			wire_frame(&wire, (unsigned)noise[0] % 11, (uint8_t)noise[1] | (i % 3 ? 4u : 0u), noise[2] & 3u, noise,
-				   (uint8_t)noise[3] % 64);
+			wire_frame(&wire, (unsigned)noise[0] % 11, (uint8_t)noise[1] | (i % 3 ? 4u : 0u),
+				   noise[2] & 3u, noise, (uint8_t)noise[3] % 64);
 		}
 		fclose(wire.out);
 		replay_open(&replay);
@@ -830,6 +892,7 @@ int main(void)
 		cmocka_unit_test(test_feed_refuses_other_frames_within_a_block),
 		cmocka_unit_test(test_feed_passes_over_unknown_frames),
 		cmocka_unit_test(test_feed_bounds_header_blocks),
+		cmocka_unit_test(test_feed_bounds_header_blocks_in_one_frame),
 		cmocka_unit_test(test_feed_bounds_streams_and_settings),
 		cmocka_unit_test(test_feed_takes_acknowledgements_that_come_first),
 		cmocka_unit_test(test_feed_notices_other_bytes_in_place_of_a_block),
