@@ -32,6 +32,8 @@
 	WRAP(PQexecPrepared)         \
 	WRAP(PQdescribePrepared)     \
 	WRAP(PQdescribePortal)       \
+	WRAP(PQclosePrepared)        \
+	WRAP(PQclosePortal)          \
 	WRAP(PQfn)                   \
 	WRAP(PQsendQuery)            \
 	WRAP(PQsendQueryParams)      \
@@ -89,6 +91,9 @@ static void own_ask(struct ask *ask, const struct libpq *lib, PGconn *conn, cons
 static void begin(struct ask *ask, const struct libpq *lib, PGconn *conn, const struct libpq_call *call,
 		  unsigned flags)
 {
+	/* What waits is refused in a pipeline, and does away with nothing. */
+	if (flags & ASKED_ALONE && lib->PQpipelineStatus && lib->PQpipelineStatus(conn) != PIPELINE_OFF)
+		return;
 	int saved = hook_enter();
 	if (lib->PQtransactionStatus(conn) != TRANSACTION_ACTIVE)
 		flags |= ASKED_ALONE;
@@ -159,30 +164,33 @@ static void sent(const struct ask *ask, const struct libpq *lib, const PGconn *c
 	CALL_WHILE(CALL_WIRED, NULL)
 
 /* clang-format off */
+/* A function that an old library does not have asks for nothing. */
 #define WAITS(name, parameters, arguments, flags, ...)                    \
 	PGresult *name parameters                                         \
 	{                                                                 \
 		const struct libpq *lib = libpq_known(CALLER);        \
+		__typeof__(&name) target = LIB(name);                     \
+		if (!target)                                              \
+			return NULL;                                      \
 		if (!seen(lib))                                           \
-			return LIB(name) arguments;                       \
+			return target arguments;                          \
 		ASK(lib, conn, (flags) | ASKED_ALONE, __VA_ARGS__);       \
-		PGresult *result = LIB(name) arguments;                   \
+		PGresult *result = target arguments;                      \
 		waited(&ask, lib, conn, result);                          \
 		return result;                                            \
 	}
 
-/* A function that an old library does not have asks for nothing. */
 #define SENDS(name, parameters, arguments, flags, ...)                    \
 	int name parameters                                               \
 	{                                                                 \
 		const struct libpq *lib = libpq_known(CALLER);        \
-		__typeof__(&name) function = LIB(name);                   \
-		if (!function)                                            \
+		__typeof__(&name) target = LIB(name);                     \
+		if (!target)                                              \
 			return 0;                                         \
 		if (!seen(lib))                                           \
-			return function arguments;                        \
+			return target arguments;                          \
 		ASK(lib, conn, flags, __VA_ARGS__);                       \
-		int done = function arguments;                            \
+		int done = target arguments;                              \
 		sent(&ask, lib, conn, done);                              \
 		return done;                                              \
 	}
@@ -205,6 +213,8 @@ WAITS(PQexecPrepared, PREPARED, (conn, name, count, values, lengths, formats, fo
       .kind = KIND_PREPARED, .name = name)
 WAITS(PQdescribePrepared, NAMED, (conn, name), ASKED_PART, .kind = KIND_PREPARED, .name = name)
 WAITS(PQdescribePortal, NAMED, (conn, name), ASKED_PART, .kind = KIND_OTHER)
+WAITS(PQclosePrepared, NAMED, (conn, name), ASKED_PART, .kind = KIND_CLOSE, .name = name)
+WAITS(PQclosePortal, NAMED, (conn, name), ASKED_PART, .kind = KIND_OTHER)
 WAITS(PQfn,
       (PGconn * conn, int function, int *value, int *length, int is_int, const PQArgBlock *args, int count),
       (conn, function, value, length, is_int, args, count), 0, .kind = KIND_FUNCTION, .function = function)
@@ -216,7 +226,7 @@ SENDS(PQsendQueryPrepared, PREPARED, (conn, name, count, values, lengths, format
       .kind = KIND_PREPARED, .name = name)
 SENDS(PQsendDescribePrepared, NAMED, (conn, name), ASKED_PART, .kind = KIND_PREPARED, .name = name)
 SENDS(PQsendDescribePortal, NAMED, (conn, name), ASKED_PART, .kind = KIND_OTHER)
-SENDS(PQsendClosePrepared, NAMED, (conn, name), ASKED_PART, .kind = KIND_OTHER)
+SENDS(PQsendClosePrepared, NAMED, (conn, name), ASKED_PART, .kind = KIND_CLOSE, .name = name)
 SENDS(PQsendClosePortal, NAMED, (conn, name), ASKED_PART, .kind = KIND_OTHER)
 
 PGresult *PQexec(PGconn *conn, const char *query)

@@ -94,7 +94,9 @@ int PQsendQueryPrepared(PGconn *conn, const char *name, int count, const char *c
 			const int *lengths, const int *formats, int format);
 int PQsendDescribePrepared(PGconn *conn, const char *name);
 int PQsendDescribePortal(PGconn *conn, const char *name);
-int PQsendClosePrepared(PGconn *conn, const char *name); /* since 17, and the next */
+PGresult *PQclosePrepared(PGconn *conn, const char *name); /* since 17, and the next three */
+PGresult *PQclosePortal(PGconn *conn, const char *name);
+int PQsendClosePrepared(PGconn *conn, const char *name);
 int PQsendClosePortal(PGconn *conn, const char *name);
 PGresult *PQgetResult(PGconn *conn);
 int PQendcopy(PGconn *conn);
@@ -120,7 +122,7 @@ int PQntuples(const PGresult *result);
 	NAME(PQsetdbLogin) NAME(PQfinish) NAME(PQexec) NAME(PQexecParams) NAME(PQprepare) NAME(PQexecPrepared) \
 	NAME(PQdescribePrepared) NAME(PQdescribePortal) NAME(PQfn) NAME(PQsendQueryParams) NAME(PQsendPrepare) \
 	NAME(PQsendQueryPrepared) NAME(PQsendDescribePrepared) NAME(PQsendDescribePortal) \
-	NAME(PQsendClosePrepared) NAME(PQsendClosePortal) NAME(PQgetResult) NAME(PQendcopy) NAME(lo_read)
+	NAME(PQclosePrepared) NAME(PQclosePortal) NAME(PQsendClosePrepared) NAME(PQsendClosePortal) NAME(PQgetResult) NAME(PQendcopy) NAME(lo_read)
 /* clang-format on */
 
 struct libpq {
@@ -140,7 +142,15 @@ static inline const struct libpq *libpq_known(const void *caller)
 
 /* --- libpq_own.c: spans of the library, where the wire is not followed. Expect hook_enter(). ----------- */
 
-enum libpq_kind { KIND_QUERY, KIND_PARAMS, KIND_PREPARE, KIND_PREPARED, KIND_FUNCTION, KIND_OTHER };
+enum libpq_kind {
+	KIND_QUERY,
+	KIND_PARAMS,
+	KIND_PREPARE,
+	KIND_PREPARED,
+	KIND_CLOSE,
+	KIND_FUNCTION,
+	KIND_OTHER
+};
 
 struct libpq_call {
 	enum libpq_kind kind;

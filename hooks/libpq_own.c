@@ -104,6 +104,9 @@ void libpq_describe(const struct libpq *lib, PGconn *conn, const struct libpq_ca
 	const char *db = lib->PQdb ? lib->PQdb(conn) : NULL;
 	char digits[10];
 
+	/* What follows it in a pipeline may be the next statement of that name. */
+	if (call->kind == KIND_CLOSE)
+		call_close(key_of(conn, call->name), true);
 	if (!span->recording)
 		return;
 	if (call->kind == KIND_PREPARED && recall(conn, call->name, span))

@@ -13,7 +13,7 @@ DEPS_TEST += postgresql libpq-dev python3-psycopg2 python3-psycopg python3-async
 	krb5-kdc krb5-admin-server krb5-user
 # The carriers' (tls, http2, matrix, backends, grpc).
 DEPS_TEST += haproxy default-jdk-headless libcurl3-gnutls libgrpc++-dev libfcgi-perl libapache2-mod-proxy-uwsgi busybox
-# What fetches a wheel with OpenSSL 1.1 in it (openssl11).
+# What fetches wheels: with OpenSSL 1.1 in it (openssl11), with libpq 17 (libpq17).
 DEPS_TEST += python3-pip
 # Call stacks.
 DEPS_TEST += libunwind8
