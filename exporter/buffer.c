@@ -5,12 +5,10 @@
 
 #define KEEP ((size_t)1 << 20)
 
-bool buffer_reserve(struct buffer *buffer, size_t more)
+bool buffer_grow(struct buffer *buffer, size_t more)
 {
 	if (buffer->failed)
 		return false;
-	if (buffer->cap - buffer->len >= more)
-		return true;
 	size_t cap = buffer->cap ? buffer->cap : 1024;
 	while (cap - buffer->len < more)
 		cap *= 2;
@@ -22,24 +20,6 @@ bool buffer_reserve(struct buffer *buffer, size_t more)
 	buffer->data = data;
 	buffer->cap = cap;
 	return true;
-}
-
-void buffer_add(struct buffer *buffer, const void *data, size_t len)
-{
-	if (len == 0 || !buffer_reserve(buffer, len))
-		return;
-	memcpy(buffer->data + buffer->len, data, len);
-	buffer->len += len;
-}
-
-void buffer_text(struct buffer *buffer, const char *text)
-{
-	buffer_add(buffer, text, strlen(text));
-}
-
-void buffer_byte(struct buffer *buffer, uint8_t byte)
-{
-	buffer_add(buffer, &byte, 1);
 }
 
 void buffer_unsigned(struct buffer *buffer, uint64_t value)

@@ -4,6 +4,7 @@
 #define TAGALONG_BUFFER_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "preload/bytes.h"
 
@@ -13,10 +14,32 @@ struct buffer {
 	bool failed;
 };
 
-bool buffer_reserve(struct buffer *buffer, size_t more);
-void buffer_add(struct buffer *buffer, const void *data, size_t len);
-void buffer_text(struct buffer *buffer, const char *text);
-void buffer_byte(struct buffer *buffer, uint8_t byte);
+bool buffer_grow(struct buffer *buffer, size_t more);
+
+static inline bool buffer_reserve(struct buffer *buffer, size_t more)
+{
+	return (buffer->cap - buffer->len >= more && !buffer->failed) || buffer_grow(buffer, more);
+}
+
+static inline void buffer_add(struct buffer *buffer, const void *data, size_t len)
+{
+	if (len == 0 || !buffer_reserve(buffer, len))
+		return;
+	memcpy(buffer->data + buffer->len, data, len);
+	buffer->len += len;
+}
+
+static inline void buffer_text(struct buffer *buffer, const char *text)
+{
+	buffer_add(buffer, text, strlen(text));
+}
+
+static inline void buffer_byte(struct buffer *buffer, uint8_t byte)
+{
+	if (buffer_reserve(buffer, 1))
+		buffer->data[buffer->len++] = (char)byte;
+}
+
 void buffer_number(struct buffer *buffer, int64_t value);
 void buffer_unsigned(struct buffer *buffer, uint64_t value);
 void buffer_varint(struct buffer *buffer, uint64_t value);

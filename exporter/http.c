@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "exporter/ownfds.h"
@@ -109,11 +110,13 @@ static bool send_all(struct http_client *client, struct bytes head, struct bytes
 {
 	size_t done = 0, total = head.len + body.len;
 	while (done < total) {
-		struct bytes part =
-			done < head.len ? bytes_from(head, done) : bytes_from(body, done - head.len);
-		int flags = MSG_NOSIGNAL | (done < head.len && body.len ? MSG_MORE : 0);
+		struct bytes left = bytes_from(head, done);
+		struct bytes rest = bytes_from(body, done < head.len ? 0 : done - head.len);
+		struct iovec parts[] = {{(void *)(uintptr_t)left.ptr, left.len},
+					{(void *)(uintptr_t)rest.ptr, rest.len}};
+		struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 		int fd = ownfds_fd(client->slot);
-		long sent = sys_send(fd, part.ptr, part.len, flags);
+		long sent = sys_call(SYS_sendmsg, (long)fd, &message, (long)MSG_NOSIGNAL);
 		if (sent > 0)
 			done += (size_t)sent;
 		else if (sent == -EAGAIN && !wait_for(fd, POLLOUT, deadline))

@@ -24,7 +24,8 @@ static int fresh(void **state)
 
 static bool put(const char *text)
 {
-	struct bytes parts[] = {{text, strlen(text) / 2}, {text + strlen(text) / 2, strlen(text) - strlen(text) / 2}};
+	struct bytes parts[] = {{text, strlen(text) / 2},
+				{text + strlen(text) / 2, strlen(text) - strlen(text) / 2}};
 	return queue_put(RECORD_SPAN, parts, 2);
 }
 
@@ -140,6 +141,34 @@ static void test_wraps_many_times(void **state)
 	}
 }
 
+/* What is given back in one go is zero again, also where it lies on both sides of the ring's end: a place
+ * that a writer has taken and not filled yet holds nothing to read. */
+static void test_released_together_leaves_zeroes(void **state)
+{
+	(void)state;
+	static const char zeroes[3000];
+	char text[3000];
+	struct queue_record records[32];
+	memset(text, 0xff, sizeof(text));
+	for (int i = 0; i < 3000; i++) {
+		size_t count = 1 + (size_t)i % 19, len = (size_t)(i * 37) % sizeof(text);
+		for (size_t k = 0; k < count; k++)
+			assert_true(queue_put(RECORD_SPAN, &(struct bytes){text, len}, 1));
+		assert_int_equal(queue_peek(records, 32, SIZE_MAX), count);
+		queue_release(count);
+		assert_int_equal(queue_records(), 0);
+		assert_int_equal(queue_used(), 0);
+		char *place = queue_begin(len);
+		assert_int_equal(queue_peek(records, 32, SIZE_MAX), 0);
+		assert_memory_equal(place, zeroes, len);
+		memset(place, 0xff, len);
+		queue_commit(place, RECORD_SPAN, len);
+		assert_int_equal(queue_peek(records, 32, SIZE_MAX), 1);
+		queue_release(5); /* more than there are */
+		assert_int_equal(queue_records(), 0);
+	}
+}
+
 /* Writers race, the reader checks that each record is whole and that nobody's order is broken. */
 #define WRITERS 3
 #define EACH 60000
@@ -215,6 +244,7 @@ int main(void)
 		CASE(test_peek_honours_bytes_but_gives_one),
 		CASE(test_full_drops_and_counts),
 		CASE(test_wraps_many_times),
+		CASE(test_released_together_leaves_zeroes),
 		CASE(test_many_writers_one_reader),
 		CASE(test_child_starts_empty),
 		CASE(test_closed_counts_as_shutdown),
