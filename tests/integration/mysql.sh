@@ -144,6 +144,19 @@ if [ -e /usr/share/nodejs/mysql ] && command -v node >/dev/null; then
 else
 	echo "left out: node-mysql is not installed"
 fi
+. "$here/npm.sh"
+if node_has mysql2; then
+	for how in '{}' "{\"socketPath\": \"$socket\"}" '{"compress": true}'; do
+		client mysql2 node "$drivers/client2.js" "$how"
+		expect "mysql2 $how: errors" "1062 x2" "$(errors mysql2)"
+		expect "mysql2 $how: the databases in use" "d1 mysql" "$(jq -r '.a["db.namespace"]' "$work/mysql2.flat" | sort -u | paste -sd' ')"
+		expect "mysql2 $how: prepared statements by their text" "4 16 9" "$(for text in 'select v from t where id >= ? and v <> ?' 'select ? + ? as n' 'select ? * ? as pooled'; do
+			jq -r --arg text "$text" 'select(.a["db.query.text"] == $text) | .span' "$work/mysql2.flat" | wc -l; done | paste -sd' ')"
+		expect "mysql2 $how: nothing that was sent in quotes or bound" 0 "$(grep -c secret "$work/mysql2.flat")"
+	done
+else
+	echo "left out: node's mysql2: ${npm_lacks:-it is not installed}"
+fi
 jar=/usr/share/java/mariadb-java-client.jar
 if [ -e $jar ] && javac -d "$work" "$drivers/Client.java" 2>/dev/null; then
 	for mode in "" "&useServerPrepStmts=true" "&useBulkStmts=true&useServerPrepStmts=true&useCompression=true"; do

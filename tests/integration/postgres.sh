@@ -108,11 +108,15 @@ if [ -e "$jar" ] && javac -d "$work" "$drivers/Client.java" 2>/dev/null; then
 else
 	echo "left out: libpostgresql-jdbc-java or a Java compiler is not installed"
 fi
-if NODE_PATH=/usr/share/nodejs node -e 'require("pg")' 2>/dev/null; then
-	NODE_PATH=/usr/share/nodejs client node node "$drivers/client.js"
-	expect "node: errors" "23505 x1" "$(errors node)"
+. "$here/npm.sh"
+if node_has pg; then
+	for host in 127.0.0.1 "$work"; do
+		PGHOST=$host client node node "$drivers/client.js"
+		expect "node: errors" "22012 x5, 23505 x1, 42703 x1, 57014 x1" "$(errors node)"
+		expect "node: by their text, from a pool and a pipeline" "9 20" "$(count node '.a["db.query.text"] // "" | test("pooled$")') $(count node '.a["db.query.text"] // "" | test("piped$")')"
+	done
 else
-	echo "left out: node-pg is not installed"
+	echo "left out: node's pg: ${npm_lacks:-it is not installed}"
 fi
 
 # --- whose call it is: requests of a Python service, one after the other

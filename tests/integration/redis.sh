@@ -20,7 +20,7 @@ ask() { redis-cli -p "$port" "$@"; }
 counted() { ask info commandstats | tr -d '\r' | sed -nE 's/^cmdstat_([^:]*):calls=([0-9]+).*rejected_calls=([0-9]+).*/\1 \2 \3/p' |
 	grep -vE '^(info|config.resetstat|command.docs) ' | awk '{ n += $2 + $3 } END { print n + 0 }'; }
 # Commands that the spans speak of: one, or a batch's; a transaction has two more.
-told() { jq -r 'select(.a["db.system.name"] == "redis" and .a["db.query.text"] != "COMMAND DOCS") | if (.a["db.query.text"] // "" | startswith("MULTI; ")) then (.a["db.operation.batch.size"] // 1 | tonumber) + 2
+told() { jq -r 'select(.a["db.system.name"] == "redis" and .a["db.query.text"] != "COMMAND DOCS") | if (.a["db.query.text"] // "" | test("^MULTI; "; "i")) then (.a["db.operation.batch.size"] // 1 | tonumber) + 2
 	else (.a["db.operation.batch.size"] // 1 | tonumber) end' "$1" | awk '{ n += $1 } END { print n + 0 }'; }
 # client NAME COMMAND...: bare, then traced: the same output, and the server's count.
 client() {
@@ -71,6 +71,17 @@ if /usr/bin/python3 -c 'import redis' 2>/dev/null; then
 	done
 else
 	bad "python3-redis is not installed"
+fi
+. "$here/npm.sh"
+if node_has ioredis; then
+	for how in "{\"port\": $port}" "{\"path\": \"$socket\"}"; do
+		client ioredis node "$here/redis_calls.js" "$how"
+		expect "ioredis $how: errors" "ERR x2, WRONGTYPE x1" "$(errors ioredis)"
+		expect "ioredis $how: pipelines, a transaction" "4 2 3" "$(jq -r '.a | select((.["db.query.text"] // "") | test("^(rpush l|incr p; get|multi)")) | .["db.operation.batch.size"]' "$work/ioredis.flat" | paste -sd' ')"
+		expect "ioredis $how: subscribed" 1 "$(jq -r 'select(.name | startswith("subscribe")) | .span' "$work/ioredis.flat" | wc -l)"
+	done
+else
+	echo "left out: node's ioredis: ${npm_lacks:-it is not installed}"
 fi
 printf 'SET a 1\nGET a\nAUTH secret\nMULTI\nINCR a\nEXEC\nGET nothing\n' >"$work/script"
 client cli sh -c 'redis-cli -p "$1" <"$2"' sh "$port" "$work/script"
