@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "exporter/demangle.h"
 #include "exporter/forks.h"
 #include "exporter/modules.h"
 #include "exporter/ownfds.h"
@@ -148,10 +147,8 @@ static void name_object(uint8_t which)
 	if (count == 0 || object->own)
 		return;
 	name_from_file(object, symbols, count);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		places[i]->start = symbols[i].start + object->base;
-		demangle(places[i]->name);
-	}
 }
 
 static void name_all(void)

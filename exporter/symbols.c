@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "exporter/demangle.h"
 #include "exporter/modules.h"
 #include "preload/sys.h"
 
@@ -13,6 +14,7 @@
 #define SECTIONS 512  /* of which the tables are looked for */
 #define AT_ONCE 2048  /* symbols that are read at a time */
 #define MOST 4000000u /* symbols of one table */
+#define MANGLED 4096  /* bytes of a name as the linker knows it; what is told comes first */
 
 static bool read_at(int fd, void *to, size_t len, uint64_t offset)
 {
@@ -94,11 +96,14 @@ static void scan(int fd, const Elf64_Shdr *table, uint64_t texts, struct symbol 
 
 static void read_name(int fd, struct symbol *symbol, uint64_t end)
 {
+	static char mangled[MANGLED];
 	uint64_t left = symbol->text < end ? end - symbol->text : 0;
-	size_t len = left < SYMBOLS_NAME - 1 ? left : SYMBOLS_NAME - 1;
+	size_t len = left < MANGLED - 1 ? left : MANGLED - 1;
 
-	symbol->name[len] = '\0';
-	if (!read_at(fd, symbol->name, len, symbol->text))
+	mangled[len] = '\0';
+	if (read_at(fd, mangled, len, symbol->text))
+		demangle(mangled, symbol->name);
+	else
 		symbol->name[0] = '\0';
 }
 

@@ -1,5 +1,6 @@
-/* Names of functions. Input: a byte; even: a file follows, that is looked up in as an ELF file; odd: a name, as a linker knows
- * it. Never a crash; a function that is found holds the address, and its name ends where names end. */
+/* Names of functions. Input: a byte; even: a file follows, that is looked up in as an ELF file; odd: a name,
+ * as a linker knows it. Never a crash; a function that is found holds the address, and its name ends where
+ * names end. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,14 +26,14 @@ static void look_up(const uint8_t *data, size_t size)
 	CHECK(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
 	for (int i = 0; i < 4; i++) {
 		name[i] = calloc(1, SYMBOLS_NAME); /* to its end, for AddressSanitizer */
-		symbols[i] = (struct symbol){.address = (uint64_t)i * 8 + (i == 3 ? 4096 : 0), .name = name[i]};
+		symbols[i] =
+			(struct symbol){.address = (uint64_t)i * 8 + (i == 3 ? 4096 : 0), .name = name[i]};
 	}
 	symbols_identity(fd);
 	symbols_find(fd, symbols, 4);
 	for (int i = 0; i < 4; i++) {
 		CHECK(memchr(name[i], 0, SYMBOLS_NAME));
 		CHECK(!name[i][0] || symbols[i].start <= symbols[i].address);
-		demangle(name[i]);
 		free(name[i]);
 	}
 }
@@ -45,10 +46,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		look_up(data + 1, size - 1);
 		return 0;
 	}
-	char *name = calloc(1, SYMBOLS_NAME);
-	size_t len = size - 1 < SYMBOLS_NAME - 1 ? size - 1 : SYMBOLS_NAME - 1;
-	memcpy(name, data + 1, len);
-	demangle(name);
+	char *name = malloc(SYMBOLS_NAME), *mangled = calloc(1, size);
+	memcpy(mangled, data + 1, size - 1);
+	demangle(mangled, name);
+	free(mangled);
 	CHECK(memchr(name, 0, SYMBOLS_NAME));
 	free(name);
 	return 0;

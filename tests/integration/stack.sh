@@ -131,8 +131,8 @@ g++ -O2 -Wall -Wextra -Werror -fomit-frame-pointer -o "$work/throw" "$here/stack
 traced throw "$work/throw" "$spans" >"$work/with" || bad "throw: it did not end well"
 cmp -s "$work/bare" "$work/with" || bad "throw: it unwinds in another way: $(diff "$work/bare" "$work/with")"
 expect "throw: the slow ones that were left by an exception, and the one that failed" 4 \
-	"$(stacks | grep -c '^throw(shop::Orders::the_query+0x[0-9a-f]*) throw(shop::the_report+0x[0-9a-f]*) throw(the_request+0x[0-9a-f]*) throw(main+')"
-expect "throw: as it is written" "shop::Orders::the_query" "$(flat "$spans" | jq -r '.a["code.function.name"]' | sort -u)"
+	"$(stacks | grep -c '^throw(shop::Orders<...>::the_query<...>+0x[0-9a-f]*) throw(shop::the_report+0x[0-9a-f]*) throw(the_request+0x[0-9a-f]*) throw(main+')"
+expect "throw: as it is written" "shop::Orders<...>::the_query<...>" "$(flat "$spans" | jq -r '.a["code.function.name"]' | sort -u)"
 
 # --- a plug-in that is unloaded as soon as its calls have failed -----------------------------------------------------------------
 build plugin.so gcc -O2 -fPIC -shared -Dmain=plugin_main

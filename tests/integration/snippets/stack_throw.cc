@@ -32,8 +32,8 @@ static int run(sqlite3 *db, const char *text)
 }
 
 namespace shop {
-struct Orders {
-	APART static int the_query(sqlite3 *db, const char *text)
+template <typename Of, int Many> struct Orders {
+	template <typename... More> APART static int the_query(sqlite3 *db, const char *text, More...)
 	{
 		Noted noted{"the_query"};
 		int code = run(db, text);
@@ -44,7 +44,7 @@ struct Orders {
 APART int the_report(sqlite3 *db, const std::string &text)
 {
 	Noted noted{"the_report"};
-	int code = Orders::the_query(db, text.c_str());
+	int code = Orders<std::string, -3>::the_query(db, text.c_str(), 1, &run);
 	STAY;
 	return code;
 }
