@@ -13,15 +13,12 @@
 #include "preload/sys.h"
 
 static struct pool conns;
-static struct pool arenas, little_arenas;
 static const struct protocol *const *protocols;
 
 bool conn_init(uint32_t max_connections, const struct protocol *const *list)
 {
 	protocols = list;
-	/* Address space, until one is used. Without it, multiplexed protocols are not followed. */
-	(void)pool_init(&arenas, PROTOCOL_ARENA_SIZE, CONN_ARENAS(max_connections));
-	(void)pool_init(&little_arenas, PROTOCOL_LITTLE_ARENA, CONN_LITTLE_ARENAS(max_connections));
+	conn_arenas_init(max_connections);
 	return pool_init(&conns, sizeof(struct conn), max_connections);
 }
 
@@ -72,14 +69,6 @@ bool conn_lock(struct conn *conn)
 	       lock_contended(conn);
 }
 
-static void give_arena(struct conn *conn)
-{
-	if (conn->arena.base)
-		pool_give(conn->arena.little ? &little_arenas : &arenas, conn->arena.base);
-	conn->arena.base = NULL;
-	conn->arena.little = false;
-}
-
 static bool at_rest(const struct conn *conn)
 {
 	return conn->protocol->at_rest && conn->protocol->at_rest(conn->state);
@@ -88,8 +77,11 @@ static bool at_rest(const struct conn *conn)
 void conn_unlock(struct conn *conn)
 {
 	/* Not earlier: the protocol may still be at work in it. */
-	if (conn->arena.base && (conn->mode == CONN_OPAQUE || at_rest(conn)))
-		give_arena(conn);
+	if (conn->arena.base) {
+		conn->arena.used = true;
+		if (conn->mode == CONN_OPAQUE || at_rest(conn))
+			conn_give_arena(conn);
+	}
 	atomic_store_explicit(&conn->lock, 0, memory_order_release);
 }
 
@@ -146,7 +138,7 @@ void conn_put(struct conn *conn)
 	block_give(conn->stash.block);
 	conn->stash.block = NULL;
 	owed_drop(conn);
-	give_arena(conn);
+	conn_give_arena(conn);
 	session_cleanup(conn);
 	pool_give(&conns, conn);
 }
@@ -166,21 +158,12 @@ static char *take_stash(struct protocol_stash *stash)
 	return stash->block;
 }
 
-static char *take_arena(struct protocol_arena *arena)
-{
-	if (!arena->base && arena->little)
-		arena->base = pool_take(&little_arenas);
-	if (!arena->base) {
-		arena->little = false;
-		arena->base = pool_take(&arenas);
-	}
-	return arena->base;
-}
-
 void conn_open_protocol(struct conn *conn)
 {
 	const struct conn *carrier = conn->carrier;
 
+	if (conn->arena.folded) /* of a state that is no more */
+		conn_give_arena(conn);
 	conn->protocol->open(conn->state);
 	if (carrier && carrier->protocol == conn->protocol && conn->protocol->resume &&
 	    carrier->mode == CONN_OPAQUE)
@@ -215,7 +198,7 @@ struct conn *conn_new(enum conn_role role)
 	conn->protocol = protocols[0];
 	conn->stash = (struct protocol_stash){.block = NULL, .take = take_stash};
 	conn->owed = NULL;
-	conn->arena = (struct protocol_arena){.base = NULL, .take = take_arena};
+	conn->arena = (struct protocol_arena){.base = NULL, .take = conn_take_arena};
 	conn->peer_len = conn->local_len = 0;
 	conn->agreed.known = false;
 	memset(conn->notes, 0, sizeof(conn->notes));

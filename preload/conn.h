@@ -115,10 +115,10 @@ struct conn {
 	_Alignas(8) char notes[2][PROTOCOL_NOTES_SIZE];
 };
 
-/* Of so many connections so few can have an arena at a time, of either size: HTTP/2's as long as they live,
- * those of others while a call is under way (protocol.h). */
+/* Of so many connections so few can have an arena at a time, of either size: those that are at work, and the
+ * little ones hold what the others have to keep meanwhile (protocol.h). */
 #define CONN_ARENAS(connections) ((connections) / 64 + 1)
-#define CONN_LITTLE_ARENAS(connections) ((connections) / 8 + 1)
+#define CONN_LITTLE_ARENAS(connections) ((connections) / 4 + 1)
 
 bool conn_init(uint32_t max_connections, const struct protocol *const *protocols);
 

@@ -48,6 +48,11 @@ void conn_disown(struct conn *conn); /* in a forked child */
 bool conn_lock(struct conn *conn);
 void conn_unlock(struct conn *conn);
 
+/* conn_arena.c. Its lock is held, or nobody else knows it. */
+void conn_arenas_init(uint32_t max_connections);
+char *conn_take_arena(struct protocol_arena *arena); /* a connection's */
+void conn_give_arena(struct conn *conn);
+
 void conn_feed(struct conn *conn, enum protocol_half half, const struct iovec *iov, int iovcnt, size_t count,
 	       struct exchange_sink *sink);
 void conn_sink(struct exchange_sink *sink, struct conn *conn);

@@ -135,6 +135,12 @@ struct protocol {
 	/* Does the arena hold nothing that is still to be read? There are fewer of them than connections, and
 	 * most of a pool's wait for their next call. NULL: it does as long as the connection lives. */
 	bool (*at_rest)(const void *state);
+	/* Together. Packs what the arena holds into `size` bytes, aligned to 64, so that the arena can go;
+	 * false: it cannot, now. Then, into an arena with undefined contents, from what fold() left; false:
+	 * it cannot, and the connection is followed no longer. Never within a feed or while what was looked
+	 * at ahead may come again. NULL: the arena stays. */
+	bool (*fold)(void *state, char *to, size_t size);
+	bool (*unfold)(void *state, const char *from, char *arena);
 	/* After open(), in a session whose carrier was followed as this protocol, and handed over: what is
 	 * known from there. */
 	void (*resume)(void *state, const void *carrier);

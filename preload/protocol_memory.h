@@ -21,10 +21,14 @@ struct protocol_stash {
 /* The arena: PROTOCOL_ARENA_SIZE bytes aligned to 64, contents undefined, of which only what is touched costs
  * anything. take() answers the same one again when it was taken already, NULL when the budget is used up. The
  * connection gives it back, with all that is in it, at its end, after OPAQUE, and wherever at_rest() says
- * that nothing in it is needed; nothing in it may need closing. */
+ * that nothing in it is needed; nothing in it may need closing. Between two feeds it may also go to another
+ * connection, if fold() can: then `folded` is set, and take() answers another one when unfold() has been
+ * there, or NULL. */
 struct protocol_arena {
 	char *base;
 	bool little; /* set before take(): PROTOCOL_LITTLE_ARENA bytes will do, of which there are more */
+	bool folded; /* `base` is a little one with what fold() left */
+	bool used;   /* since somebody else last asked for it */
 	char *(*take)(struct protocol_arena *arena);
 };
 

@@ -406,6 +406,8 @@ static void run_start(struct http2_run *run, struct http2_state *state, enum pro
 	run->other = &state->half[which == HALF_REQUESTS ? HALF_RESPONSES : HALF_REQUESTS];
 	run->requests = which == HALF_REQUESTS;
 	run->sink = sink;
+	if (state->folded && !(sink->arena && sink->arena->take(sink->arena) && state->heap))
+		http2_opaque(run, OPAQUE_TOO_LARGE);
 	if (!state->heap)
 		return;
 	run->codec = &state->heap->codec[which];
@@ -471,6 +473,8 @@ static void http2_skip(void *opaque, enum protocol_half which, uint64_t count, s
 		return;
 	run_start(&run, state, which, sink);
 	struct http2_half *half = run.half;
+	if (state->opaque)
+		return;
 	if (half->phase != PHASE_BODY || half->type != FRAME_DATA || count > half->left) {
 		http2_opaque(&run, OPAQUE_LOST);
 		return;
@@ -588,6 +592,8 @@ const struct protocol protocol_http2 = {
 	.multiplexed = true,
 	.put_back = http2_put_back,
 	.begins = http2_begins,
+	.fold = http2_fold,
+	.unfold = http2_unfold,
 	.take_over = http2_take_over,
 	.insert = http2_insert,
 	.rewrite = http2_rewrite,

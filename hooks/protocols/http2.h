@@ -9,6 +9,7 @@
  * http2_record.c  what a header block said
  * grpc.c          what a request and its trailers mean where they are a call
  * http2_memory.c  the arena: allocator, streams
+ * http2_fold.c    the arena packed, for a connection that waits
  * http2_edit.c    fields put into a header block that is on its way out
  *
  * Two kinds of state. struct http2_state is plain: a connection copies it, feeds ahead of a write, puts the
@@ -102,7 +103,7 @@ struct http2_run;
 struct http2_state {
 	struct http2_run *run; /* only during a feed */
 	struct http2_heap *heap;
-	bool opaque;
+	bool opaque, folded; /* folded: the heap is, see http2_fold.c */
 	struct http2_half half[2];
 };
 

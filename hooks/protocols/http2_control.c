@@ -39,7 +39,8 @@ static void change_table(struct http2_run *run, struct http2_codec *codec,
 {
 	if (!given(settings, SETTING_TABLE))
 		return;
-	codec->resized = true;
+	codec->resized = codec->limited = true;
+	codec->limit = settings->table;
 	if (!http2_late_feed(codec) ||
 	    nghttp2_hd_inflate_change_table_size(codec->inflater, settings->table) != 0)
 		http2_opaque(run, OPAQUE_TOO_LARGE);

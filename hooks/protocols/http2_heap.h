@@ -67,7 +67,9 @@ struct http2_codec { /* of one half */
 	uint64_t table; /* another number with every block that may have changed the decoder's table */
 	bool broken;
 	bool resized; /* the table's size was changed, and no block has come since */
-	char *text;   /* the block under way, of `room` bytes */
+	bool limited; /* it was ever, last to this */
+	uint32_t limit;
+	char *text; /* the block under way, of `room` bytes */
 	uint32_t room;
 	uint32_t used; /* of records */
 	struct http2_settings queue[HTTP2_SETTINGS_WAITING];
@@ -112,9 +114,16 @@ struct http2_stream *http2_stream_open(struct http2_heap *heap, uint32_t id); /*
 void http2_stream_close(struct http2_heap *heap, uint32_t id);
 void http2_streams_sweep(struct http2_heap *heap); /* closes those that are gone */
 
+/* http2_fold.c, see preload/protocol.h */
+bool http2_fold(void *state, char *to, size_t size);
+bool http2_unfold(void *state, const char *from, char *arena);
+
 /* http2_late.c. False: broken, by a lack of memory. */
 bool http2_late_put(struct http2_codec *codec, struct bytes block, uint32_t adds);
 bool http2_late_feed(struct http2_codec *codec); /* all of them: now the decoder's table is right */
+
+/* A block whose fields nobody asks for; false: not right, or no memory. */
+bool http2_decoder_feed(nghttp2_hd_inflater *inflater, const uint8_t *block, size_t len);
 
 /* http2_huffman.c: into `out`, which has room for twice as many bytes. How many, or -1: not right, or not
  * known here. */

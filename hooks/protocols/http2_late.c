@@ -18,7 +18,7 @@ static struct late late_at(const struct http2_late *late, uint32_t at)
 	return head;
 }
 
-static bool feed(nghttp2_hd_inflater *inflater, const uint8_t *block, size_t len)
+bool http2_decoder_feed(nghttp2_hd_inflater *inflater, const uint8_t *block, size_t len)
 {
 	int flags = 0;
 
@@ -44,7 +44,7 @@ bool http2_late_feed(struct http2_codec *codec)
 	for (uint32_t at = 0; at < used;) {
 		struct late head = late_at(late, at);
 		at += sizeof(head);
-		if (!feed(codec->inflater, (const uint8_t *)late->blocks + at, head.len)) {
+		if (!http2_decoder_feed(codec->inflater, (const uint8_t *)late->blocks + at, head.len)) {
 			codec->broken = true;
 			return false;
 		}
@@ -83,7 +83,7 @@ bool http2_late_put(struct http2_codec *codec, struct bytes block, uint32_t adds
 	if (need > sizeof(late->blocks) - late->used && !http2_late_feed(codec))
 		return false;
 	if (need > sizeof(late->blocks))
-		return feed(codec->inflater, (const uint8_t *)block.ptr, block.len);
+		return http2_decoder_feed(codec->inflater, (const uint8_t *)block.ptr, block.len);
 	memcpy(late->blocks + late->used, &head, sizeof(head));
 	memcpy(late->blocks + late->used + sizeof(head), block.ptr, block.len);
 	late->used += (uint32_t)need;

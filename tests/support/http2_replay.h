@@ -1,7 +1,7 @@
 /* http2_replay.h - a conversation fed to the HTTP/2 parser in any pieces, and what it tells, as text.
  *
- * Every piece is laid flush against a page that cannot be read, so that one byte too far is a crash; so does the
- * arena end at one. */
+ * Every piece is laid flush against a page that cannot be read, so that one byte too far is a crash; so does
+ * the arena end at one. */
 #ifndef TAGALONG_HTTP2_REPLAY_H
 #define TAGALONG_HTTP2_REPLAY_H
 
@@ -29,6 +29,7 @@ struct replay {
 	size_t size;
 	char *guard;  /* end of the readable room */
 	char *memory; /* the arena */
+	char *little; /* what it is folded into */
 	/* Edits: what is to be put into each request, and the stream as it is sent. */
 	struct bytes lines;
 	FILE *edited;
@@ -43,7 +44,20 @@ struct replay {
 static inline char *replay_take(struct protocol_arena *arena)
 {
 	struct replay *replay = (struct replay *)(void *)((char *)arena - offsetof(struct replay, arena));
+	if (arena->folded && !protocol_http2.unfold(replay->state, replay->little, replay->memory))
+		abort();
+	arena->folded = false;
 	return arena->base = replay->memory;
+}
+
+/* Between two feeds, as when another connection needs the arena. */
+static inline bool replay_fold(struct replay *replay)
+{
+	if (!replay->arena.base || replay->arena.folded ||
+	    !protocol_http2.fold(replay->state, replay->little, PROTOCOL_LITTLE_ARENA))
+		return false;
+	memset(replay->memory, 0xa5, 65536);
+	return replay->arena.folded = true;
 }
 
 static inline uint32_t replay_carrier(struct bytes name)
@@ -67,7 +81,8 @@ static inline void replay_settings(void)
 	protocol_settings_done();
 }
 
-static inline void replay_describe(struct replay *replay, enum protocol_side side, enum protocol_moment moment)
+static inline void replay_describe(struct replay *replay, enum protocol_side side,
+				   enum protocol_moment moment)
 {
 	static const struct protocol_endpoint endpoint = {
 		.name = {"backend.example", 15},
@@ -102,9 +117,14 @@ static inline void replay_edit(struct replay *replay)
 	int count;
 
 	if (replay->rewrites) {
-		struct protocol_rewrite what = {replay->framed, {replay->value, replay->value_len}, 0, replay->value_len < 16 ? replay->value_len : 16};
+		struct protocol_rewrite what = {replay->framed,
+						{replay->value, replay->value_len},
+						0,
+						replay->value_len < 16 ? replay->value_len : 16};
 		memset(replay->value, '7', what.len);
-		count = replay->framed ? protocol_http2.rewrite(replay->state, &what, room, sizeof(room), edit) : 0;
+		count = replay->framed
+				? protocol_http2.rewrite(replay->state, &what, room, sizeof(room), edit)
+				: 0;
 		replay->framed = 0;
 	} else {
 		count = protocol_http2.insert(replay->state, replay->lines, room, sizeof(room), edit);
@@ -124,9 +144,10 @@ static inline void replay_edit(struct replay *replay)
 
 static inline void replay_event(struct protocol_sink *sink, const struct protocol_event *event)
 {
-	static const char *const names[] = {"REQUEST_BEGIN",  "FIELD",	 "INSERT",	  "REQUEST_HEAD", "REQUEST_END",
-					    "RESPONSE_BEGIN", "INTERIM", "RESPONSE_HEAD", "RESPONSE_END", "BODY",
-					    "RESET",	      "VOID",	 "OPAQUE"};
+	static const char *const names[] = {"REQUEST_BEGIN", "FIELD",          "INSERT",  "REQUEST_HEAD",
+					    "REQUEST_END",   "RESPONSE_BEGIN", "INTERIM", "RESPONSE_HEAD",
+					    "RESPONSE_END",  "BODY",           "RESET",   "VOID",
+					    "OPAQUE"};
 	static const char *const why[] = {"", "NOT_MINE", "HANDED_OVER", "MALFORMED", "TOO_LARGE", "LOST"};
 	struct replay *replay = (struct replay *)(void *)sink;
 	unsigned long long at = replay->fed[replay->half] + event->offset;
@@ -154,7 +175,8 @@ static inline void replay_event(struct protocol_sink *sink, const struct protoco
 			(int)event->value.len, event->value.ptr);
 	else if (event->type == EVENT_INTERIM || event->type == EVENT_RESPONSE_HEAD)
 		fprintf(replay->out, " %u", event->number);
-	else if (event->type == EVENT_INSERT || event->type == EVENT_REQUEST_END || event->type == EVENT_RESPONSE_END)
+	else if (event->type == EVENT_INSERT || event->type == EVENT_REQUEST_END ||
+		 event->type == EVENT_RESPONSE_END)
 		fprintf(replay->out, " @%llu", at);
 	if (event->outcome)
 		fprintf(replay->out, " %s%s%s", event->outcome->value.ptr, event->late ? " late=" : "",
@@ -163,7 +185,8 @@ static inline void replay_event(struct protocol_sink *sink, const struct protoco
 	if (event->type == EVENT_INSERT && event->offset >= replay->piece.len)
 		abort();
 	if (event->type == EVENT_REQUEST_HEAD || event->type == EVENT_RESPONSE_HEAD) {
-		enum protocol_moment moment = event->type == EVENT_REQUEST_HEAD ? MOMENT_REQUEST : MOMENT_RESPONSE;
+		enum protocol_moment moment =
+			event->type == EVENT_REQUEST_HEAD ? MOMENT_REQUEST : MOMENT_RESPONSE;
 		replay_describe(replay, SIDE_SERVER, moment);
 		replay_describe(replay, SIDE_CLIENT, moment);
 	}
@@ -179,15 +202,17 @@ static inline char *replay_guarded(size_t size)
 
 static inline void replay_open(struct replay *replay)
 {
-	static char *guard, *memory;
+	static char *guard, *memory, *little;
 	if (!guard) {
 		guard = replay_guarded(REPLAY_ROOM);
 		memory = replay_guarded(PROTOCOL_ARENA_SIZE) - PROTOCOL_ARENA_SIZE;
+		little = replay_guarded(5 * 4096) - PROTOCOL_LITTLE_ARENA;
 		replay_settings();
 	}
 	memset(replay, 0, sizeof(*replay));
 	replay->guard = guard;
 	replay->memory = memory;
+	replay->little = little;
 	memset(memory, 0xa5, 8192); /* whatever was there before */
 	replay->sink = (struct protocol_sink){.event = replay_event, .arena = &replay->arena};
 	replay->arena.take = replay_take;
@@ -214,7 +239,8 @@ static inline void replay_feed(struct replay *replay, enum protocol_half half, s
 	memset(at, 0x5a, piece.len); /* nothing may be kept from it */
 }
 
-/* What the connection does before a write: the state runs ahead, then its copy is put back. The arena is not. */
+/* What the connection does before a write: the state runs ahead, then its copy is put back. The arena is not.
+ */
 static inline void replay_ahead(struct replay *replay, enum protocol_half half, struct bytes piece)
 {
 	uint64_t state[PROTOCOL_STATE_MAX / 8];

@@ -1,4 +1,5 @@
-/* test_conn_arena.c - more connections than there are arenas: who waits for nothing has none, and stays followed. */
+/* test_conn_arena.c - more connections than there are arenas: who waits for nothing has none, and stays
+ * followed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,9 +14,11 @@
 #include "preload/conn_internal.h"
 #include "preload/counters.h"
 #include "preload/queue.h"
+#include "tests/support/http2_talk.h"
 
-extern const struct protocol protocol_redis, protocol_memcached;
-static const struct protocol *const protocols[] = {&protocol_redis, &protocol_memcached, NULL};
+extern const struct protocol protocol_redis, protocol_memcached, protocol_http2;
+static const struct protocol *const protocols[] = {&protocol_redis, &protocol_memcached, &protocol_http2,
+						   NULL};
 
 #define CONNECTIONS 64
 
@@ -44,14 +47,15 @@ static void disconnect_all(int count)
 	}
 }
 
-/* The kernel takes so many of them. */
+/* The kernel takes so many of them, and our edits. */
 static void ask(struct conn *conn, struct bytes text, size_t takes)
 {
 	struct iovec iov = {(char *)(uintptr_t)text.ptr, text.len};
 	struct outgoing out;
 	int error = EAGAIN;
 	out.frozen = false;
-	assert_false(conn_sending(&out, conn, &iov, 1));
+	if (conn_sending(&out, conn, &iov, 1))
+		takes += outgoing_length(&out) - text.len;
 	conn_sent(&out, takes ? (ssize_t)takes : -1, &error);
 }
 
@@ -133,12 +137,104 @@ static void test_a_write_that_is_cut(void **state)
 	disconnect_all(2);
 }
 
+/* One turn: every connection asks, and then every one is answered, so that a stream of each is in flight. */
+static void talk_in_turn(struct talk *talks, size_t *done, int count, const char *path)
+{
+	static const char *const fields[] = {"user-agent", "talk/1", "x-more", "that is put into the table",
+					     NULL};
+
+	for (int i = 0; i < count; i++) {
+		talk_request(&talks[i], path, fields);
+		talk_drain(&talks[i], HALF_REQUESTS);
+		ask(conns[i], talks[i].piece[done[i]].text, talks[i].piece[done[i]].text.len);
+		done[i]++;
+		assert_non_null(exchange_first(conns[i]));
+	}
+	for (int i = 0; i < count; i++) {
+		assert_non_null(exchange_first(conns[i]));
+		for (talk_pump(&talks[i]); done[i] < talks[i].pieces; done[i]++) {
+			struct bytes text = talks[i].piece[done[i]].text;
+			if (talks[i].piece[done[i]].half == HALF_REQUESTS)
+				ask(conns[i], text, text.len);
+			else
+				answer(conns[i], text);
+		}
+		assert_null(exchange_first(conns[i]));
+		assert_int_equal(conns[i]->mode, CONN_FOLLOWED);
+	}
+}
+
+/* HTTP/2 keeps something as long as it lives, also with streams in flight: folded while others need the
+ * arena. */
+static void test_http2_shares_its_arenas(void **state)
+{
+	enum { TALKS = 15 };
+	static struct talk talks[TALKS];
+	size_t done[TALKS] = {0};
+	uint64_t before = count_get(parser_too_large);
+	int folded = 0;
+
+	(void)state;
+	assert_in_range(CONN_ARENAS(CONNECTIONS), 1, TALKS / 3);
+	assert_in_range(CONN_LITTLE_ARENAS(CONNECTIONS), TALKS, CONNECTIONS);
+	connect_all(TALKS);
+	for (int i = 0; i < TALKS; i++)
+		talk_open(&talks[i]);
+	for (int turn = 0; turn < 4; turn++)
+		talk_in_turn(talks, done, TALKS, turn % 2 ? "/odd" : "/even");
+	for (int i = 0; i < TALKS; i++)
+		folded += conns[i]->arena.folded;
+	assert_int_equal(folded, TALKS - CONN_ARENAS(CONNECTIONS));
+	assert_int_equal(count_get(parser_too_large), before);
+	/* Who is gone leaves everything to the next ones. */
+	disconnect_all(TALKS);
+	connect_all(2);
+	ask(conns[0], talks[0].piece[0].text, talks[0].piece[0].text.len);
+	assert_false(conns[0]->arena.little);
+	disconnect_all(2);
+	for (int i = 0; i < TALKS; i++)
+		talk_close(&talks[i]);
+}
+
+/* A block that is not complete keeps its arena, and so does what was looked at ahead of a write. */
+static void test_http2_keeps_an_arena_that_is_at_work(void **state)
+{
+	struct talk talks[3];
+	struct outgoing out[2];
+	struct iovec iov[2];
+
+	(void)state;
+	connect_all(3);
+	for (int i = 0; i < 3; i++) {
+		talk_open(&talks[i]);
+		talk_request(&talks[i], "/", NULL);
+		talk_drain(&talks[i], HALF_REQUESTS);
+	}
+	ask(conns[0], talks[0].piece[0].text, talks[0].piece[0].text.len - 1);
+	iov[1] = (struct iovec){(char *)(uintptr_t)talks[1].piece[0].text.ptr, talks[1].piece[0].text.len};
+	out[1].frozen = false;
+	(void)conn_sending(&out[1], conns[1], &iov[1], 1);
+	ask(conns[2], talks[2].piece[0].text, talks[2].piece[0].text.len);
+	assert_int_equal(conns[2]->mode, CONN_OPAQUE);
+	assert_false(conns[0]->arena.folded);
+	assert_false(conns[1]->arena.folded);
+	conn_send_abandoned(&out[1]);
+	ask(conns[0], bytes_from(talks[0].piece[0].text, talks[0].piece[0].text.len - 1), 1);
+	assert_non_null(exchange_first(conns[0]));
+	disconnect_all(3);
+	for (int i = 0; i < 3; i++)
+		talk_close(&talks[i]);
+}
+
 static int set_up(void **state)
 {
 	char *env[] = {"OTEL_TRACES_EXPORTER=none", NULL};
 	(void)state;
 	config_load(env, "test");
-	return span_init(256) && blocks_init(64) && conn_init(CONNECTIONS, protocols) && queue_open(1 << 20, 0) ? 0 : -1;
+	return span_init(256) && blocks_init(64) && conn_init(CONNECTIONS, protocols) &&
+			       queue_open(1 << 20, 0)
+		       ? 0
+		       : -1;
 }
 
 int main(void)
@@ -147,6 +243,8 @@ int main(void)
 		cmocka_unit_test(test_all_are_followed_that_wait_for_nothing),
 		cmocka_unit_test(test_as_many_calls_as_there_are_arenas),
 		cmocka_unit_test(test_a_write_that_is_cut),
+		cmocka_unit_test(test_http2_shares_its_arenas),
+		cmocka_unit_test(test_http2_keeps_an_arena_that_is_at_work),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -8,7 +8,9 @@
 #include "tests/support/http2_replay.h"
 #include "tests/support/http2_talk.h"
 
-enum cutting { CUT_NONE, CUT_ONCE, CUT_AHEAD, CUT_BYTES };
+enum cutting { CUT_NONE, CUT_ONCE, CUT_FOLD, CUT_AHEAD, CUT_BYTES };
+
+static unsigned folds;
 
 static void perform(struct replay *replay, enum protocol_half half, struct bytes text, enum cutting how,
 		    size_t cut)
@@ -26,6 +28,8 @@ static void perform(struct replay *replay, enum protocol_half half, struct bytes
 	if (ahead)
 		replay_ahead(replay, half, text);
 	replay_feed(replay, half, bytes_until(text, cut));
+	if (how == CUT_FOLD)
+		folds += replay_fold(replay);
 	if (ahead)
 		replay_ahead(replay, half, bytes_from(text, cut));
 	replay_feed(replay, half, bytes_from(text, cut));
@@ -39,6 +43,8 @@ static char *play(const struct talk *talk, enum cutting how, size_t which, size_
 		bool this = how == CUT_BYTES || i == which;
 		perform(&replay, talk->piece[i].half, talk->piece[i].text, this ? how : CUT_NONE,
 			this ? cut : talk->piece[i].text.len);
+		if (how == CUT_FOLD)
+			folds += replay_fold(&replay);
 	}
 	return replay_close(&replay);
 }
@@ -53,9 +59,11 @@ static void same(const char *got, const char *expected, const char *how, size_t 
 /* Whatever way it is cut it says the same. Returns what. */
 static char *told_alike(const struct talk *talk)
 {
-	static const char *const names[] = {"whole", "cut", "looked ahead and cut", "byte by byte"};
+	static const char *const names[] = {"whole", "cut", "folded", "looked ahead and cut", "byte by byte"};
 	char *expected = play(talk, CUT_NONE, SIZE_MAX, 0);
 	bool small = true;
+
+	folds = 0;
 
 	for (size_t i = 0; i < talk->pieces; i++) {
 		size_t len = talk->piece[i].text.len, stride = len > 4000 ? 37 : 1;
@@ -72,6 +80,7 @@ static char *told_alike(const struct talk *talk)
 		same(got, expected, names[CUT_BYTES], 0, 0);
 		free(got);
 	}
+	assert_int_not_equal(folds, 0);
 	return expected;
 }
 
