@@ -24,12 +24,18 @@ bool buffer_grow(struct buffer *buffer, size_t more)
 
 void buffer_unsigned(struct buffer *buffer, uint64_t value)
 {
+	static const char pairs[] =
+		"00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+		"40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+		"8081828384858687888990919293949596979899";
 	char digits[24];
 	size_t at = sizeof(digits);
-	do {
-		digits[--at] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
+	for (; value >= 10; value /= 100) {
+		at -= 2;
+		memcpy(digits + at, pairs + value % 100 * 2, 2);
+	}
+	if (value || at == sizeof(digits))
+		digits[--at] = (char)('0' + value);
 	buffer_add(buffer, digits + at, sizeof(digits) - at);
 }
 
@@ -68,10 +74,12 @@ void buffer_hex(struct buffer *buffer, const void *data, size_t len)
 	const uint8_t *byte = data;
 	if (!buffer_reserve(buffer, 2 * len))
 		return;
+	char *to = buffer->data + buffer->len;
 	for (size_t i = 0; i < len; i++) {
-		buffer->data[buffer->len++] = digits[byte[i] >> 4];
-		buffer->data[buffer->len++] = digits[byte[i] & 15];
+		*to++ = digits[byte[i] >> 4];
+		*to++ = digits[byte[i] & 15];
 	}
+	buffer->len += 2 * len;
 }
 
 void buffer_clear(struct buffer *buffer)

@@ -42,6 +42,14 @@ static size_t sequence(struct bytes text, size_t at)
 
 void json_string(struct buffer *out, struct bytes text)
 {
+	if (json_is_plain(text)) { /* nearly all */
+		if (!buffer_reserve(out, text.len + 2))
+			return;
+		buffer_byte(out, '"');
+		buffer_add(out, text.ptr, text.len);
+		buffer_byte(out, '"');
+		return;
+	}
 	bool valid = utf8_valid(text);
 	buffer_byte(out, '"');
 	size_t from = 0;
@@ -63,15 +71,15 @@ void json_string(struct buffer *out, struct bytes text)
 	buffer_byte(out, '"');
 }
 
-static void base64(struct buffer *out, const ProtobufCBinaryData *data)
+void json_bytes(struct buffer *out, struct bytes data)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const uint8_t *byte = (const uint8_t *)data.ptr;
 	buffer_byte(out, '"');
-	for (size_t i = 0; i < data->len; i += 3) {
-		size_t left = data->len - i;
-		uint32_t v = (uint32_t)data->data[i] << 16 |
-			     (left > 1 ? (uint32_t)data->data[i + 1] << 8 : 0) |
-			     (left > 2 ? data->data[i + 2] : 0);
+	for (size_t i = 0; i < data.len; i += 3) {
+		size_t left = data.len - i;
+		uint32_t v = (uint32_t)byte[i] << 16 | (left > 1 ? (uint32_t)byte[i + 1] << 8 : 0) |
+			     (left > 2 ? byte[i + 2] : 0);
 		char quad[4] = {digits[v >> 18], digits[v >> 12 & 63], left > 1 ? digits[v >> 6 & 63] : '=',
 				left > 2 ? digits[v & 63] : '='};
 		buffer_add(out, quad, 4);
@@ -79,7 +87,7 @@ static void base64(struct buffer *out, const ProtobufCBinaryData *data)
 	buffer_byte(out, '"');
 }
 
-static void number(struct buffer *out, double value)
+void json_double(struct buffer *out, double value)
 {
 	char text[40];
 	if (isnan(value))
@@ -128,7 +136,7 @@ static void value(struct buffer *out, const ProtobufCFieldDescriptor *field, con
 		buffer_text(out, *(const protobuf_c_boolean *)at ? "true" : "false");
 		break;
 	case PROTOBUF_C_TYPE_DOUBLE:
-		number(out, *(const double *)at);
+		json_double(out, *(const double *)at);
 		break;
 	case PROTOBUF_C_TYPE_STRING:
 		json_string(out, bytes_of(*(char *const *)at));
@@ -136,7 +144,7 @@ static void value(struct buffer *out, const ProtobufCFieldDescriptor *field, con
 	case PROTOBUF_C_TYPE_BYTES: {
 		const ProtobufCBinaryData *data = at;
 		if (!is_id(field->name)) {
-			base64(out, data);
+			json_bytes(out, (struct bytes){(const char *)data->data, data->len});
 			break;
 		}
 		buffer_byte(out, '"');

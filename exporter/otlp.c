@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "exporter/json.h"
+#include "exporter/json_wire.h"
 #include "exporter/metrics.h"
 #include "exporter/resource.h"
 
@@ -101,15 +102,13 @@ void otlp_json(struct buffer *out, const struct batch *batch)
 	buffer_add(out, scope_json.data, scope_json.len);
 	buffer_text(out, ",\"spans\":[");
 	for (size_t i = 0; i < batch->count; i++) {
-		struct bytes payload = batch->records[i].payload;
-		Otlp__Span *span = otlp__span__unpack(NULL, payload.len, (const uint8_t *)payload.ptr);
-		if (!span)
-			continue;
+		size_t before = out->len;
 		if (!first)
 			buffer_byte(out, ',');
-		first = false;
-		json_message(out, &span->base);
-		otlp__span__free_unpacked(span, NULL);
+		if (json_wire_span(out, batch->records[i].payload))
+			first = false;
+		else
+			out->len = before;
 	}
 	buffer_text(out,
 		    "],\"schemaUrl\":\"" RESOURCE_SCHEMA "\"}],\"schemaUrl\":\"" RESOURCE_SCHEMA "\"}]}");

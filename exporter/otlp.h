@@ -1,7 +1,8 @@
 /* otlp.h - batches as OTLP requests.
  *
  * Spans come out of the queue already encoded: the protobuf request is an envelope around a copy of them.
- * JSON is made by unpacking them with protobuf-c and writing what that finds. The exporter's thread only. */
+ * JSON is written from the encoding as well; protobuf-c unpacks for the console, and writes resource and
+ * metrics. The exporter's thread only. */
 #ifndef TAGALONG_OTLP_H
 #define TAGALONG_OTLP_H
 
