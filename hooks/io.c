@@ -75,8 +75,14 @@ struct conn *io_conn_slow(int fd, uintptr_t entry, bool reads)
 	/* A vfork child closed and reused numbers of a table of its own: this one is not the parent's. */
 	if (__builtin_expect(thread.vforked, 0) && !hook_same_process())
 		return NULL;
-	if (hook_live())
-		return conn_get(fd);
+	if (hook_live()) {
+		struct conn *conn = conn_get(fd);
+		/* One half in two places at once: in which order its bytes went nobody knows. */
+		if (conn && atomic_load_explicit(reads ? &conn->ring_reads : &conn->ring_writes,
+						 memory_order_relaxed))
+			atomic_store(&conn->lost, true);
+		return conn;
+	}
 	/* A signal handler in the middle of our own work: these bytes go by unseen, so what comes after them
 	 * cannot be followed. */
 	if (thread.busy && !thread.own)

@@ -1,11 +1,11 @@
-/* liburing.c - what goes through io_uring is not seen: here is seen that it does.
+/* liburing.c - what a program gives to io_uring, and when it looks for what became of it.
  *
- * The bytes come and go when the kernel likes, in buffers of the host's, so nothing of them is followed. A
- * socket that is given to io_uring is opaque from there on, or else the next answer through libc would be
- * taken for the one that has gone by unseen. A ring that carries sockets or events is an event loop's of
- * which the half is hidden: what a thread read last through libc says nothing any more, in the whole process.
- * Rings for files only change nothing. */
-#include "hooks/liburing.h"
+ * Where the program made the ring through here, what goes through it is followed as far as it can be seen for
+ * sure: uring.h. All else is not seen. A socket that is given to such a ring is opaque from there on, or else
+ * the next answer through libc would be taken for the one that has gone by unseen. A ring that carries
+ * sockets or events is an event loop's of which the half is hidden: what a thread read last through libc says
+ * nothing any more, in the whole process. Rings for files only change nothing. */
+#include "hooks/uring.h"
 
 #include "hooks/nested.h"
 #include "preload/activity.h"
@@ -14,6 +14,12 @@
 #include "preload/readable.h"
 
 #define SYMBOLS(WRAP, CALL)                    \
+	WRAP(io_uring_queue_init)              \
+	WRAP(io_uring_queue_init_params)       \
+	WRAP(io_uring_queue_mmap)              \
+	WRAP(io_uring_queue_exit)              \
+	WRAP(io_uring_get_events)              \
+	WRAP(io_uring_peek_batch_cqe)          \
 	WRAP(io_uring_submit)                  \
 	WRAP(io_uring_submit_and_wait)         \
 	WRAP(io_uring_submit_and_wait_timeout) \
@@ -103,59 +109,136 @@ static __attribute__((noinline)) void registers(const int *files, unsigned count
 	nested_leave(nested);
 }
 
+static __attribute__((noinline)) void begins(struct uring_call *call, struct io_uring *ring, unsigned how)
+{
+	call->uring = NULL;
+	call->how = (uint8_t)how;
+	if (!hooks_live || !ring)
+		return;
+	if (!uring_begin(call, ring, how) && (how & URING_SUBMITS))
+		gives(ring);
+}
+
+static __attribute__((noinline)) void ends(struct uring_call *call, struct io_uring *ring)
+{
+	if (call->uring)
+		uring_end(call, ring);
+	else if (call->how & (URING_WAITS | URING_LOOKS))
+		waits();
+}
+
+static unsigned waiting_for(unsigned count)
+{
+	return count == 0 ? URING_LOOKS : count == 1 ? URING_WAITS | URING_NEXT : URING_WAITS;
+}
+
+/* Kernels before 5.11 have no timeout of a wait's own: the library submits one, and all else with it. */
+static unsigned by_timeout(const struct io_uring *ring)
+{
+	bool own = hooks_live && ring && (ring->features & IORING_FEAT_EXT_ARG);
+	return URING_TIMED | (own ? 0 : URING_SUBMITS);
+}
+
+static int made(struct io_uring *ring, int result)
+{
+	if (result >= 0 && hooks_live)
+		uring_made(ring);
+	return result;
+}
+
+int io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags)
+{
+	return made(ring, REAL(io_uring_queue_init)(entries, ring, flags));
+}
+
+int io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct io_uring_params *p)
+{
+	return made(ring, REAL(io_uring_queue_init_params)(entries, ring, p));
+}
+
+int io_uring_queue_mmap(int fd, struct io_uring_params *p, struct io_uring *ring)
+{
+	return made(ring, REAL(io_uring_queue_mmap)(fd, p, ring));
+}
+
+void io_uring_queue_exit(struct io_uring *ring)
+{
+	uring_gone(ring);
+	REAL(io_uring_queue_exit)(ring);
+}
+
 int io_uring_submit(struct io_uring *ring)
 {
-	if (hooks_live)
-		gives(ring);
-	return REAL(io_uring_submit)(ring);
+	struct uring_call call;
+	begins(&call, ring, URING_SUBMITS);
+	int result = REAL(io_uring_submit)(ring);
+	ends(&call, ring);
+	return result;
 }
 
 int io_uring_submit_and_wait(struct io_uring *ring, unsigned wait_nr)
 {
-	if (hooks_live)
-		gives(ring);
+	struct uring_call call;
+	begins(&call, ring, URING_SUBMITS | waiting_for(wait_nr));
 	int result = REAL(io_uring_submit_and_wait)(ring, wait_nr);
-	waits();
+	ends(&call, ring);
 	return result;
 }
 
 int io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe_ptr, unsigned wait_nr,
 				     struct __kernel_timespec *ts, sigset_t *sigmask)
 {
-	if (hooks_live)
-		gives(ring);
+	struct uring_call call;
+	begins(&call, ring, URING_SUBMITS | waiting_for(wait_nr) | (ts ? URING_TIMED : 0));
 	int result = REAL(io_uring_submit_and_wait_timeout)(ring, cqe_ptr, wait_nr, ts, sigmask);
-	waits();
+	ends(&call, ring);
 	return result;
 }
 
 int io_uring_submit_and_get_events(struct io_uring *ring)
 {
-	if (hooks_live)
-		gives(ring);
+	struct uring_call call;
+	begins(&call, ring, URING_SUBMITS | URING_LOOKS);
 	int result = REAL(io_uring_submit_and_get_events)(ring);
-	waits();
+	ends(&call, ring);
 	return result;
 }
 
-/* On kernels before 5.11 this submits, too. */
+int io_uring_get_events(struct io_uring *ring)
+{
+	struct uring_call call;
+	begins(&call, ring, URING_LOOKS);
+	int result = REAL(io_uring_get_events)(ring);
+	ends(&call, ring);
+	return result;
+}
+
+unsigned io_uring_peek_batch_cqe(struct io_uring *ring, struct io_uring_cqe **cqes, unsigned count)
+{
+	struct uring_call call;
+	begins(&call, ring, URING_LOOKS);
+	unsigned result = REAL(io_uring_peek_batch_cqe)(ring, cqes, count);
+	ends(&call, ring);
+	return result;
+}
+
 int io_uring_wait_cqes(struct io_uring *ring, struct io_uring_cqe **cqe_ptr, unsigned wait_nr,
 		       struct __kernel_timespec *ts, sigset_t *sigmask)
 {
-	if (hooks_live)
-		gives(ring);
+	struct uring_call call;
+	begins(&call, ring, waiting_for(wait_nr) | (ts ? by_timeout(ring) : 0));
 	int result = REAL(io_uring_wait_cqes)(ring, cqe_ptr, wait_nr, ts, sigmask);
-	waits();
+	ends(&call, ring);
 	return result;
 }
 
 int io_uring_wait_cqe_timeout(struct io_uring *ring, struct io_uring_cqe **cqe_ptr,
 			      struct __kernel_timespec *ts)
 {
-	if (hooks_live)
-		gives(ring);
+	struct uring_call call;
+	begins(&call, ring, waiting_for(1) | (ts ? by_timeout(ring) : 0));
 	int result = REAL(io_uring_wait_cqe_timeout)(ring, cqe_ptr, ts);
-	waits();
+	ends(&call, ring);
 	return result;
 }
 
@@ -163,8 +246,10 @@ int io_uring_wait_cqe_timeout(struct io_uring *ring, struct io_uring_cqe **cqe_p
 int __io_uring_get_cqe(struct io_uring *ring, struct io_uring_cqe **cqe_ptr, unsigned submit,
 		       unsigned wait_nr, sigset_t *sigmask)
 {
+	struct uring_call call;
+	begins(&call, ring, waiting_for(wait_nr));
 	int result = REAL(__io_uring_get_cqe)(ring, cqe_ptr, submit, wait_nr, sigmask);
-	waits();
+	ends(&call, ring);
 	return result;
 }
 

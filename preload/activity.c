@@ -306,11 +306,22 @@ void activity_carried(span_ref activity, enum evidence evidence)
 static _Atomic bool unseen;
 
 /* Whoever is alone among those that are seen need not be. */
+void activity_hidden(void)
+{
+	if (!atomic_load_explicit(&unseen, memory_order_relaxed))
+		atomic_store_explicit(&unseen, true, memory_order_relaxed);
+}
+
 void activity_unseen(void)
 {
 	activity_wandered();
-	if (!atomic_load_explicit(&unseen, memory_order_relaxed))
-		atomic_store_explicit(&unseen, true, memory_order_relaxed);
+	activity_hidden();
+}
+
+void activity_batch(void)
+{
+	if (live_current() != SPAN_NOBODY && !thread.ambiguous)
+		thread.ambiguous = AMBIGUOUS_READ;
 }
 
 static bool alone(void)

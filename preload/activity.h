@@ -22,6 +22,8 @@ void activity_read_answer(struct conn *conn,
 void activity_took(span_ref activity);        /* a message that was sent in it (handoff.h) */
 void activity_wandered(void); /* a request was answered by another thread than the one that read it */
 void activity_unseen(void);   /* requests may be read, or calls made, past all hooks */
+void activity_hidden(void);   /* requests may be read that we do not know of */
+void activity_batch(void);    /* several things came at once, and which of them it turns to is not seen */
 void activity_answered(void); /* this thread begins to answer a request that it read */
 void activity_woken(void);    /* a loop read its wake-up: what follows is posted work */
 void activity_ended(span_ref activity); /* rule 6, on the thread that saw the end */

@@ -241,6 +241,15 @@ void conn_end_exchanges(struct conn *conn)
 	conn_unlock(conn);
 }
 
+/* What went out last, and whether it did, was not seen. */
+static void give_up(struct conn *conn)
+{
+	if (!conn_lock(conn))
+		return;
+	conn_opaque(conn, OPAQUE_LOST, 0);
+	conn_unlock(conn);
+}
+
 /* The end of one descriptor of it: what was under way ends with the last. */
 static void descriptor_gone(struct conn *conn, bool ends)
 {
@@ -248,6 +257,8 @@ static void descriptor_gone(struct conn *conn, bool ends)
 	if (last)
 		loop_uncount(&conn->asker);
 	if (last && ends) {
+		if (atomic_load_explicit(&conn->ring_writes, memory_order_relaxed))
+			give_up(conn);
 		conn_end_exchanges(conn);
 		asked_closed(conn);
 		if (conn->carries)
@@ -510,6 +521,8 @@ void conn_disown(struct conn *conn)
 	 * is the parent's: here the connection carries on unfollowed. */
 	atomic_store(&conn->lock, 0);
 	atomic_store(&conn->sending, 0);
+	atomic_store(&conn->ring_reads, 0);
+	atomic_store(&conn->ring_writes, 0);
 	atomic_store(&conn->refs, atomic_load(&conn->fds));
 	if (conn->first)
 		atomic_store(&conn->lost, true);

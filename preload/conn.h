@@ -53,7 +53,9 @@ struct conn {
 	_Atomic uint8_t mode;    /* enum conn_mode */
 	_Atomic uint8_t sending; /* real writes under way */
 	_Atomic uint32_t fds;    /* descriptors that lead here */
-	uint32_t version[2];     /* counts feeds of each half: has anybody moved the state since? */
+	/* Reads and writes that a ring has, or of which we have not seen the end yet (hooks/uring.h). */
+	_Atomic uint16_t ring_reads, ring_writes;
+	uint32_t version[2]; /* counts feeds of each half: has anybody moved the state since? */
 	uint8_t role;
 	bool editable;   /* proven to be seen from the first byte it carried */
 	bool connecting; /* connect() is under way */

@@ -116,6 +116,12 @@ void loop_pipelined(void)
 	breaks(LOOP_LEFT_UNSENT);
 }
 
+void loop_hidden(void)
+{
+	breaks(LOOP_LEFT_WAITING);
+	breaks(LOOP_TWO_AT_ONCE);
+}
+
 void loop_window(void)
 {
 	if (thread.windows < UINT16_MAX)

@@ -113,10 +113,10 @@ libhiredis.so.0.14 Redis: its commands are seen
 libmemcached.so.11 memcached: its commands are seen
 END
 
-# Sockets used through io_uring are not.
+# Sockets used through io_uring are, not always.
 printf '#include <liburing.h>\nint main(void) { struct io_uring ring; return io_uring_queue_init(8, &ring, 0) > 0; }\n' > uring.c
 if $CC -o uring uring.c -luring 2> /dev/null; then
-	check 0 "- liburing.so.2: io_uring: sockets used through it are not seen" ./uring
+	check 0 "? liburing.so.2: io_uring: sockets used through it are seen as far as README.md says; no header goes out that way" ./uring
 else
 	echo "left out: liburing-dev is not installed"
 fi
