@@ -124,6 +124,9 @@ size_t mysql_stream(struct mysql_run *run, struct bytes in)
 	size_t used = 0;
 
 	while (used < in.len && !run->state->opaque && half->zipped == zipped) {
+		if (half->got == 0 && !half->inside && run->state->phase >= PHASE_COLUMNS && !run->requests &&
+		    (used += mysql_response_passed(run, bytes_from(in, used))) == in.len)
+			break;
 		if (half->got < sizeof(half->head)) {
 			used += header(run, bytes_from(in, used));
 			run->at = zipped ? before : before + used;

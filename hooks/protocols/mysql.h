@@ -155,6 +155,8 @@ void mysql_request_head(struct mysql_run *run, uint32_t exchange, enum mysql_kin
 void mysql_response_begin(struct mysql_run *run);
 void mysql_response_bytes(struct mysql_run *run, struct bytes piece);
 void mysql_response_end(struct mysql_run *run);
+/* Between two packets: how many bytes are whole ones of columns and rows, which only count. */
+size_t mysql_response_passed(struct mysql_run *run, struct bytes in);
 enum mysql_kind mysql_waiting(const struct mysql_state *state); /* the oldest's kind */
 bool mysql_wait(struct mysql_state *state, enum mysql_kind kind);
 

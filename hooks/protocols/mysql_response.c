@@ -268,6 +268,33 @@ static void first_byte(struct mysql_run *run, uint8_t byte)
 	}
 }
 
+/* Most of these packets are short and come whole. */
+static bool read_whole(struct mysql_state *state, struct bytes piece)
+{
+	const uint8_t *at = (const uint8_t *)piece.ptr;
+
+	switch ((enum mysql_packet)state->packet) {
+	case PACKET_OK: /* numbers of one byte, and nothing behind the warnings */
+		if (piece.len != 7 || at[1] >= 0xfb || at[2] >= 0xfb)
+			return false;
+		state->status = (uint16_t)(at[3] | at[4] << 8);
+		return true;
+	case PACKET_END:
+		if (piece.len < 5)
+			return false;
+		state->status = (uint16_t)(at[3] | at[4] << 8);
+		return true;
+	case PACKET_COUNT:
+		if (piece.len != 1 || at[0] >= 0xfb || mysql_can(state, CAPABLE_OPTIONAL_METADATA))
+			return false;
+		state->columns = at[0];
+		state->entry = 0;
+		return true;
+	default:
+		return false;
+	}
+}
+
 void mysql_response_bytes(struct mysql_run *run, struct bytes piece)
 {
 	struct mysql_state *state = run->state;
@@ -275,7 +302,8 @@ void mysql_response_bytes(struct mysql_run *run, struct bytes piece)
 
 	if (at == 0 && piece.len)
 		first_byte(run, (uint8_t)piece.ptr[0]);
-	if (state->packet == PACKET_PASSED)
+	if (state->packet == PACKET_PASSED ||
+	    (at == 0 && piece.len == run->half->length && read_whole(state, piece)))
 		return;
 	for (size_t i = 0; i < piece.len && !state->opaque; i++, at++) {
 		uint8_t byte = (uint8_t)piece.ptr[i];
@@ -321,6 +349,27 @@ static void column_passed(struct mysql_state *state)
 {
 	if (--state->columns == 0)
 		state->phase = mysql_can(state, CAPABLE_DEPRECATE_EOF) ? PHASE_ROWS : PHASE_COLUMNS_END;
+}
+
+size_t mysql_response_passed(struct mysql_run *run, struct bytes in)
+{
+	struct mysql_state *state = run->state;
+	size_t used = 0;
+
+	while (in.len - used >= 5) {
+		const uint8_t *at = (const uint8_t *)in.ptr + used;
+		uint32_t length = at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16;
+		if (length == 0 || length == MYSQL_PACKET_FULL || length > in.len - used - 4)
+			break;
+		if (state->phase == PHASE_ROWS && at[4] < 0xfe)
+			state->rows++;
+		else if (state->phase == PHASE_COLUMNS)
+			column_passed(state);
+		else
+			break;
+		used += 4 + length;
+	}
+	return used;
 }
 
 /* Parameters and columns, with an end packet behind each of the two where that is not deprecated. */

@@ -111,6 +111,26 @@ static void code(struct redis_reply *reply, struct bytes piece)
 	}
 }
 
+/* "$3\r\nabc\r\n" or "$-1\r\n", where it stands whole in what is fed, as it mostly does: read in one go. */
+static bool bulk_whole(struct redis_run *run)
+{
+	const char *at = run->in.ptr + run->at + 1, *end = run->in.ptr + run->in.len, *first = at;
+	ptrdiff_t length = 0;
+
+	if (end - at >= 4 && at[0] == '-' && at[1] == '1' && at[2] == '\r' && at[3] == '\n') {
+		at += 4;
+	} else {
+		for (; at < end && *at >= '0' && *at <= '9' && at - first < 9; at++)
+			length = length * 10 + (*at - '0');
+		if (at == first || end - at < length + 4 || at[0] != '\r' || at[1] != '\n')
+			return false;
+		at += length + 4;
+	}
+	run->at = (size_t)(at - run->in.ptr);
+	item_done(run);
+	return true;
+}
+
 static void type(struct redis_run *run)
 {
 	struct redis_state *state = run->state;
@@ -119,7 +139,7 @@ static void type(struct redis_run *run)
 
 	if (reply->depth == 0 && !reply->push)
 		reply_begins(run, c);
-	if (state->opaque)
+	if (state->opaque || (c == '$' && bulk_whole(run)))
 		return;
 	run->at++;
 	reply->type = (uint8_t)c;
