@@ -53,6 +53,7 @@ const SSL_CIPHER *SSL_get_current_cipher(const SSL *ssl);
 const char *SSL_CIPHER_standard_name(const SSL_CIPHER *c);
 void SSL_get0_alpn_selected(const SSL *ssl, const unsigned char **data, unsigned int *len);
 int SSL_session_reused(const SSL *s);
+BIO *SSL_get_rbio(const SSL *s);
 
 /* The BIO that has a session in it: openssl_bio.c. */
 const BIO_METHOD *BIO_f_ssl(void);
@@ -61,6 +62,7 @@ BIO *BIO_new_ssl_connect(SSL_CTX *ctx);
 BIO *BIO_new_buffer_ssl_connect(SSL_CTX *ctx);
 /* libcrypto's. */
 BIO *BIO_next(BIO *b);
+uint64_t BIO_number_read(BIO *bio);
 int (*BIO_meth_get_write_ex(const BIO_METHOD *biom))(BIO *, const char *, size_t, size_t *);
 int (*BIO_meth_get_read_ex(const BIO_METHOD *biom))(BIO *, char *, size_t, size_t *);
 long (*BIO_meth_get_ctrl(const BIO_METHOD *biom))(BIO *, int, long, void *);
@@ -81,7 +83,7 @@ int (*BIO_meth_get_destroy(const BIO_METHOD *biom))(BIO *);
 #define OPENSSL_OPTIONAL(NAME) \
 	NAME(SSL_get_session) NAME(SSL_SESSION_get_max_early_data) NAME(SSL_get_early_data_status) \
 	NAME(SSL_get_version) NAME(SSL_get_current_cipher) NAME(SSL_CIPHER_standard_name) \
-	NAME(SSL_get0_alpn_selected) NAME(SSL_session_reused) \
+	NAME(SSL_get0_alpn_selected) NAME(SSL_session_reused) NAME(SSL_get_rbio) \
 	NAME(BIO_f_ssl) NAME(BIO_new_ssl) NAME(BIO_new_ssl_connect) NAME(BIO_new_buffer_ssl_connect)
 /* clang-format on */
 
@@ -97,6 +99,7 @@ struct openssl_bio {
 	long (*ctrl)(BIO *, int, long, void *);
 	int (*destroy)(BIO *);
 	__typeof__(&BIO_next) next;
+	__typeof__(&BIO_number_read) number_read; /* or NULL */
 };
 
 struct openssl {

@@ -135,6 +135,7 @@ struct crypto {
 	__typeof__(&BIO_meth_get_ctrl) ctrl;
 	__typeof__(&BIO_meth_get_destroy) destroy;
 	__typeof__(&BIO_next) next;
+	__typeof__(&BIO_number_read) number_read;
 };
 
 /* libssl's own libcrypto, of which there may be others. */
@@ -154,6 +155,7 @@ static int find_crypto(struct dl_phdr_info *info, size_t size, void *arg)
 	FIND(ctrl, BIO_meth_get_ctrl);
 	FIND(destroy, BIO_meth_get_destroy);
 	FIND(next, BIO_next);
+	FIND(number_read, BIO_number_read);
 #undef FIND
 	return crypto->write != NULL;
 }
@@ -179,6 +181,7 @@ void openssl_bio_fill(struct openssl_bio *bio, const struct openssl *library, co
 	    object_imports(object, "SSL_write"))
 		return;
 	dl_iterate_phdr(find_crypto, &crypto);
+	bio->number_read = crypto.number_read;
 	if (!crypto.write || !crypto.read || !crypto.ctrl || !crypto.destroy || !crypto.next)
 		return;
 	const BIO_METHOD *original = library->BIO_f_ssl();

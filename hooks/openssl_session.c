@@ -164,6 +164,15 @@ ssize_t openssl_write(struct conn *session, struct openssl_write *call, const vo
 	return sent;
 }
 
+/* Has the peer said anything? A BIO that connects, and could not, has called nobody, or the socket has told
+ * it. */
+static bool answered(const struct openssl *lib, const SSL *ssl)
+{
+	BIO *from = lib->SSL_get_rbio ? lib->SSL_get_rbio(ssl) : NULL;
+	return lib->SSL_get_verify_result(ssl) != 0 ||
+	       (from && lib->bio.number_read && lib->bio.number_read(from) > 0);
+}
+
 void openssl_shaken(const struct openssl *lib, const SSL *ssl, struct conn *session, int done)
 {
 	if (done == 1) {
@@ -175,8 +184,7 @@ void openssl_shaken(const struct openssl *lib, const SSL *ssl, struct conn *sess
 		int saved = hook_enter();
 		find_carrier(lib, ssl, session);
 		session_server_name(session, lib->SSL_get_servername(ssl, 0));
-		/* A BIO that connects, and could not: nobody was called, or the socket has told it. */
-		if (session->role != ROLE_CLIENT || session->carrier)
+		if (session->role != ROLE_CLIENT || session->carrier || answered(lib, ssl))
 			session_failed(session,
 				       lib->SSL_get_verify_result(ssl) != 0
 					       ? BYTES("server_certificate_invalid")

@@ -416,7 +416,7 @@ void exchange_client_response(struct span *span, const struct protocol_facts *fa
 
 void exchange_connect_failed(struct conn *conn, struct bytes type)
 {
-	bool internet = conn->peer.any.sa_family != AF_UNIX;
+	bool internet = conn->peer_len < sizeof(sa_family_t) || conn->peer.any.sa_family != AF_UNIX;
 	struct activity_verdict verdict = activity_for_call(conn);
 
 	/* The socket beneath was refused while the handshake wrote to it (TCP Fast Open), and has said so. */

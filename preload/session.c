@@ -95,6 +95,7 @@ struct conn *session_begin(const void *handle, enum conn_role role, bool followe
 		return NULL;
 	}
 	conn->tls = true;
+	conn->connect_start = clock_now(); /* until there is a carrier, which knows better */
 	conn->editable = followed;
 	if (!followed)
 		atomic_store(&conn->mode, CONN_OPAQUE);

@@ -69,6 +69,15 @@ expect "failed handshakes" "3 server_certificate_invalid 3 tls_handshake_failed"
 	jq -rs 'map(select(.kind == 3 and .service == "client") | "\(.kind) \(.a["error.type"])") | unique | join(" ")')"
 expect "failed handshakes, as libcurl tells them" "GET CURLE_PEER_FAILED_VERIFICATION GET CURLE_SSL_CONNECT_ERROR" "$(flat "$spans" |
 	jq -rs 'map(select(.kind == 3 and .service == "libcurl") | "\(.name) \(.a["error.type"])") | unique | join(" ")')"
+: >"$spans"
+memory() { "$@" /usr/bin/python3 "$top/tests/integration/snippets/tls_memory.py" "$front" "$work/cert.pem" "$work/key.pem" | xargs; }
+expect "handshakes in memory, bare" "refused refused refused refused" "$(memory env SSL_CERT_FILE="$work/other.pem")"
+expect "handshakes in memory" "refused refused refused refused" "$(memory traced memory env SSL_CERT_FILE="$work/other.pem")"
+wait_spans 3
+expect "handshakes in memory: a span each, once the peer has answered" \
+	"server_certificate_invalid localhost $front, server_certificate_invalid localhost null, tls_handshake_failed localhost null" \
+	"$(flat "$spans" | jq -rs 'map(select(.service == "memory" and .name == "connect" and .kind == 3 and .end > .start))
+		| map("\(.a["error.type"]) \(.a["server.address"]) \(.a["network.peer.port"])") | sort | join(", ")')"
 stop_last
 
 # --- many streams at once: a span for each, on both sides ----------------------------------------------------------------
