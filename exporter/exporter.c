@@ -500,6 +500,7 @@ static void *run(void *arg)
 	unsigned failures = 0; /* in a row */
 
 	(void)arg;
+	/* Neither a policy nor a niceness of its own: services are run under filters that kill for asking. */
 	thread_mark_own();
 	atomic_store(&thread_id, (int)sys_gettid());
 	sys_thread_name("tagalong");

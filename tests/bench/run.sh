@@ -81,9 +81,19 @@ row "  a span of 440 bytes into the queue, ns" 0 "$(column=1 exported)" "" "<= 6
 row "  out of it: http/protobuf, ns of CPU" 0 "$(column=2 exported)" "" "<= 300"
 row "  out of it: with gzip" 0 "$(column=2 exported OTEL_EXPORTER_OTLP_COMPRESSION=gzip)" "" ""
 row "  out of it: http/json" 0 "$(column=2 exported OTEL_EXPORTER_OTLP_PROTOCOL=http/json)" "" ""
+row "  out of it: to a file" 0 "$(column=2 exported OTEL_TRACES_EXPORTER=otlp_file TAGALONG_FILE=/dev/null)" "" ""
 if have valgrind; then
 	n=2000
 	count() { awk '/Collected/ {print $4}'; }
+	export_instructions() { # environment...: of the exporter's thread, a span (zeroing the ring counts one a byte)
+		local spans=16384
+		valgrind --tool=callgrind --separate-threads=yes --callgrind-out-file="$work/cg" "$build/bench/bench_export" "$endpoint" $spans "$@" >/dev/null 2>&1
+		calc %.0f "$(awk '/^totals:/ {print $2}' "$work/cg-02") / $spans"
+		rm -f "$work"/cg*
+	}
+	row "  out of it, instructions: http/protobuf" 0 "$(export_instructions)" "" ""
+	row "  out of it, instructions: with gzip" 0 "$(export_instructions OTEL_EXPORTER_OTLP_COMPRESSION=gzip)" "" ""
+	row "  out of it, instructions: to a file" 0 "$(export_instructions OTEL_TRACES_EXPORTER=otlp_file TAGALONG_FILE=/dev/null)" "" ""
 	z1=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null "$build/bench/bench_pair" 100 2>&1 >/dev/null | count)
 	b1=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null "$build/bench/bench_pair" $((n + 100)) 2>&1 >/dev/null | count)
 	z2=$(OTEL_TRACES_EXPORTER=none preloaded valgrind --tool=callgrind --callgrind-out-file=/dev/null "$build/bench/bench_pair" 100 2>&1 >/dev/null | count)
@@ -96,78 +106,7 @@ fi
 read -r a b < <("$build/bench/bench_spawn" $((1000 / scale)) "$lib" /bin/true)
 row "/bin/true, us from spawn to end" "$a" "$b" "$(calc %+.0f "$b - $a")" "<= 300"
 
-# --- nginx ---------------------------------------------------------------------------------------------------
-cpu_ms() { # of nginx's worker behind master $1, in ms
-	local total=0 t
-	for child in $(pgrep -P "$1"); do
-		t=$(awk '{print $14 + $15}' "/proc/$child/stat" 2>/dev/null) && total=$((total + t))
-	done
-	echo $((total * 10))
-}
-nginx_conf() { # dir port sendfile upstream
-	mkdir -p "$1/html" "$1/tmp"
-	chmod 755 "$1"
-	head -c 1024 /dev/zero | tr '\0' x >"$1/html/1k"
-	local location='root html;'
-	[ -n "$4" ] && location="proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection \"\";"
-	cat >"$1/nginx.conf" <<-EOF
-	worker_processes 1; pid nginx.pid; error_log error.log; daemon off;
-	events { worker_connections 1024; }
-	http { access_log off; sendfile $3; keepalive_requests 100000000; tcp_nodelay on;
-	client_body_temp_path tmp/b; proxy_temp_path tmp/p; fastcgi_temp_path tmp/f; uwsgi_temp_path tmp/u; scgi_temp_path tmp/s;
-	${4:+upstream up { server 127.0.0.1:$4; keepalive 64; keepalive_requests 100000000; \}}
-	server { listen 127.0.0.1:$2; location / { $location } } }
-	EOF
-}
-nginx_run() { # name sendfile upstream env...: adds "rps us_per_request" to name
-	local name=$1 sendfile=$2 upstream=$3 port dir before after requests rps
-	shift 3
-	port=$(free_port) dir=$(mktemp -d "$work/ngx.XXXX")
-	nginx_conf "$dir" "$port" "$sendfile" "$upstream"
-	env "$@" nginx -p "$dir" -c nginx.conf >/dev/null 2>&1 &
-	local master=$!
-	pids+=("$master")
-	wait_port "$port" || { echo "nginx did not start" >&2; return; }
-	wrk -t1 -c32 -d0.5 "http://127.0.0.1:$port/1k" >/dev/null
-	before=$(cpu_ms $master)
-	wrk -t1 -c32 -d$((scale == 1 ? 6 : 2)) "http://127.0.0.1:$port/1k" >"$dir/wrk"
-	sleep 0.3
-	after=$(cpu_ms $master)
-	requests=$(awk '/requests in/ {print $1}' "$dir/wrk")
-	rps=$(awk '/Requests\/sec/ {print $2}' "$dir/wrk")
-	grep -E 'Socket errors|Non-2xx' "$dir/wrk" >&2
-	echo "$rps $(calc %.3f "($after - $before) * 1000 / $requests")" >>"$work/$name"
-	kill "$master"; wait "$master" 2>/dev/null
-}
-nginx_pairs() { # title sendfile upstream budget env...
-	local title=$1 sendfile=$2 upstream=$3 budget=$4
-	shift 4
-	rm -f "$work"/n.*
-	for _ in 1 2 3 4 5; do
-		nginx_run n.bare "$sendfile" "$upstream" X=1
-		nginx_run n.with "$sendfile" "$upstream" LD_PRELOAD="$lib" OTEL_EXPORTER_OTLP_ENDPOINT="$endpoint" OTEL_METRICS_EXPORTER=none "$@"
-	done
-	local ratio cpu
-	ratio=$(paste "$work/n.bare" "$work/n.with" | awk '{print $3 / $1}' | median)
-	cpu=$(paste "$work/n.bare" "$work/n.with" | awk '{print $4 / $2}' | median)
-	row "nginx $title, requests/s" "$(cut -d' ' -f1 "$work/n.bare" | median)" "$(cut -d' ' -f1 "$work/n.with" | median)" "x $(calc %.3f "$ratio")" "$budget"
-	row "  CPU per request, us (worker and exporter)" "$(cut -d' ' -f2 "$work/n.bare" | median)" "$(cut -d' ' -f2 "$work/n.with" | median)" "x $(calc %.3f "$cpu")" "${5:+}<= 1.06 at 100 %"
-}
-if have nginx && have wrk; then
-	nginx_pairs "1 KB, sendfile on, 100 %" on "" ">= 0.98"
-	nginx_pairs "1 KB, sendfile off, 100 %" off "" ">= 0.98"
-	nginx_pairs "1 KB, sendfile on, 1 %" on "" ">= 0.995" OTEL_TRACES_SAMPLER=traceidratio OTEL_TRACES_SAMPLER_ARG=0.01
-	nginx_pairs "1 KB, sendfile on, exporter none" on "" "" OTEL_TRACES_EXPORTER=none
-	nginx_pairs "1 KB, TAGALONG_DISABLED" on "" "" TAGALONG_DISABLED=true
-	port=$(free_port) dir=$(mktemp -d "$work/up.XXXX")
-	nginx_conf "$dir" "$port" on ""
-	nginx -p "$dir" -c nginx.conf >/dev/null 2>&1 &
-	pids+=($!)
-	wait_port "$port" && nginx_pairs "proxy to bare nginx, 100 %" on "$port" ">= 0.98"
-else
-	echo "nginx figures left out: nginx or wrk is not installed"
-fi
-
+. "$top/tests/bench/nginx.sh"
 . "$top/tests/bench/carriers.sh"
 
 # --- SQLite: what a statement costs ------------------------------------------------------------------------------
