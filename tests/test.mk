@@ -29,5 +29,5 @@ suites:
 .PHONY: sanitized
 sanitized:
 	@$(MAKE) -s --no-print-directory SAN=address,undefined integration ONLY="threads carried descriptors nginx_counts \
-		exact_bytes exact_refusals calls resource parents interop libpq"
+		exact_bytes exact_refusals calls resource parents interop libpq stack"
 	@$(MAKE) -s --no-print-directory SAN=thread integration ONLY=threads
