@@ -130,9 +130,16 @@ for verb in add incr; do
 done
 stop_last
 
-# --- the server dies in the middle of a call: it is stopped, asked, and killed
+# --- the client gives up; the server dies in the middle of a call: it is stopped, asked, and killed; nobody listens
 : >"$spans"
 server=${pids[0]}
+kill -STOP "$server" && for task in /proc/"$server"/task/*/stat; do until grep -q ') T ' "$task"; do sleep 0.01; done; done
+traced late /usr/bin/python3 -c 'import socket, sys
+from pymemcache.client.base import Client
+try: Client(("127.0.0.1", int(sys.argv[1])), timeout=0.3).get("a")
+except socket.timeout: print("given up")' "$port" >"$work/late.out" 2>&1
+expect "pymemcache gives up" "given up" "$(cat "$work/late.out")"
+kill -CONT "$server"
 traced lost /usr/bin/python3 -c 'import glob, socket, sys, os, signal, time
 s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 s.sendall(b"version\r\n"); s.recv(100)
@@ -144,8 +151,12 @@ os.kill(int(sys.argv[2]), signal.SIGKILL)
 try:
     s.recv(100)
 except OSError: pass' "$port" "$server"
-wait_spans 2
-flat "$spans" >"$work/lost.flat"
-expect "a server that dies: the call failed" "true" "$(jq -s 'map(select(.name | startswith("get "))) | length == 1 and
-	(.[0].code == 2) and (.[0].a["error.type"] | IN("response_truncated", "connection_reset"))' "$work/lost.flat")"
+traced gone /usr/bin/python3 -c 'import sys
+from pymemcache.client.base import Client
+try: Client(("127.0.0.1", int(sys.argv[1]))).get("a")
+except ConnectionRefusedError: print("refused")' "$port" >"$work/gone.out" 2>&1
+expect "nobody listens" refused "$(cat "$work/gone.out")"
+wait_spans 4
+expect "errors" "gone connect connection_refused 2, late get timeout 2, lost get response_truncated 2" "$(flat "$spans" |
+	jq -r 'select(.code == 2) | "\(.service) \(.name | split(" ")[0]) \(.a["error.type"]) \(.code)"' | sed 's/connection_reset/response_truncated/' | sort | paste -sd, | sed 's/,/, /g')"
 finish

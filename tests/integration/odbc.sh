@@ -157,6 +157,12 @@ if registered "MariaDB Unicode" && command -v mariadbd >/dev/null; then
 	expect "mariadb: what the wire knows" "127.0.0.1 $port d1" "$(of_program | jq -r 'select(.a["db.query.text"]) |
 		"\(.a["server.address"]) \(.a["server.port"]) \(.a["db.namespace"])"' | sort -u)"
 	grep -q '"pw"' "$spans" && bad "mariadb: a password was recorded"
+	if /usr/bin/python3 -c 'import pyodbc' 2>/dev/null; then
+		both kill_mariadb /usr/bin/python3 "$here/odbc_kill.py" "Driver=MariaDB Unicode;Server=127.0.0.1;Port=$port;Database=d1;UID=t;PWD=pw" mariadb
+		wait_spans 7
+		expect "mariadb: killed, too slow; the driver lets nobody ask what is gone" "2013 SELECT sleep(?), 1969 SELECT sleep(?)" "$(of_program |
+			jq -rs 'sort_by(.start) | map(select(.code == 2) | "\(.a["error.type"]) \(.a["db.query.text"])") | join(", ")')"
+	fi
 else
 	echo "left out: odbc-mariadb or mariadb-server is not installed"
 fi

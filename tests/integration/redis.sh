@@ -96,17 +96,32 @@ if php -r 'exit(class_exists("Redis") ? 0 : 1);'; then
 		print_r($r->multi(Redis::PIPELINE)->incr("n")->incr("n")->exec());' "$port"
 fi
 
-# --- the server dies in the middle of a call
+# --- what goes wrong: the client gives up, somebody ends its connection, the server dies in the middle of a call, nobody listens
+asleep() { for _ in $(seq 100); do ask client list | grep -q cmd=blpop && return; sleep 0.05; done; bad "nobody waits"; }
 : >"$spans"
+traced late /usr/bin/python3 -c 'import redis, sys
+try: redis.Redis(port=int(sys.argv[1]), socket_timeout=0.3, retry_on_timeout=False).blpop("nothing")
+except redis.TimeoutError: print("given up")' "$port" >"$work/late.out" 2>&1
+expect "redis-py gives up" "given up" "$(cat "$work/late.out")"
+traced ended redis-cli -p "$port" BLPOP nothing 0 >"$work/ended.out" 2>&1 &
+call=$!
+asleep
+ask client kill type normal skipme yes >/dev/null
+wait "$call"
 traced lost redis-cli -p "$port" BLPOP nothing 0 >"$work/lost.out" 2>&1 &
 call=$!
-for _ in $(seq 100); do ask client list | grep -q cmd=blpop && break; sleep 0.05; done
+asleep
+kill -9 "${pids[-1]}"
 stop_last
 wait "$call"
-wait_spans 1
-flat "$spans" >"$work/lost.flat"
-expect "a server that dies: the call failed" "true" "$(jq -s 'map(select(.name | startswith("BLPOP"))) | length == 1 and
-	(.[0].code == 2) and (.[0].a["error.type"] | IN("response_truncated", "connection_reset"))' "$work/lost.flat")"
+traced gone redis-cli -p "$port" GET a >"$work/gone.out" 2>&1
+wait_spans 4
+flat "$spans" | jq -r '"\(.service) \(.name): \(.a["error.type"]) \(.a["db.response.status_code"] // "-") \(.code)"' | sed 's/connection_reset/response_truncated/' |
+	sort -u >"$work/wrong"
+expect "errors" "ended BLPOP $port: response_truncated - 2
+gone connect: connection_refused - 2
+late BLPOP $port: timeout - 2
+lost BLPOP $port: response_truncated - 2" "$(grep -v 'null - 0$' "$work/wrong" | sed "s/BLPOP.*: /BLPOP $port: /")"
 start_server
 
 # --- whose call is it?

@@ -4,11 +4,10 @@
  *   http PORT  GET /missing
  *   refused PORT
  *   thread PORT, context PORT   the same as http, on a thread's stack and on one of 16 KiB
- *   signal PORT, altstack PORT  the same in a signal handler, on the stack that was there and on one of its own
- *   left PORT  asked by one thread, read by another
- *   loop PORT  asked, and read after a wait for two descriptors
- *   pq         a quick one, one that fails, a slow one
- *   maps FILE N  N failing statements in SQLite, and a quick one; when FILE has text: is libunwind there? */
+ *   signal PORT, altstack PORT  the same in a signal handler, on the stack that was there and on one of its
+ * own left PORT  asked by one thread, read by another loop PORT  asked, and read after a wait for two
+ * descriptors pq         a quick one, one that fails, a slow one maps FILE N  N failing statements in SQLite,
+ * and a quick one; when FILE has text: is libunwind there? */
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <poll.h>
@@ -249,8 +248,10 @@ static void in_maps(const char *file, int failures)
 	while (failures-- > 0)
 		the_request("INSERT INTO t VALUES(1)");
 	wait_for(file);
-	printf("libunwind %s, its functions %s, the host's unwinder %s\n", mapped("libunwind") ? "there" : "not there",
-	       dlsym(RTLD_DEFAULT, "_Ux86_64_step") || dlsym(RTLD_DEFAULT, "unw_backtrace") ? "seen" : "not seen",
+	printf("libunwind %s, its functions %s, the host's unwinder %s\n",
+	       mapped("libunwind") ? "there" : "not there",
+	       dlsym(RTLD_DEFAULT, "_Ux86_64_step") || dlsym(RTLD_DEFAULT, "unw_backtrace") ? "seen"
+											    : "not seen",
 	       dlsym(RTLD_DEFAULT, "_Unwind_Backtrace") ? "there" : "not there");
 }
 
