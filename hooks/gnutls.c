@@ -280,7 +280,8 @@ struct send_call {
 	gnutls_session_t handle;
 	size_t pad;
 	unsigned flags;
-	enum { FORM_SEND, FORM_SEND2, FORM_EARLY } form;
+	const gnutls_range_st *range;
+	enum { FORM_SEND, FORM_SEND2, FORM_EARLY, FORM_RANGE } form;
 	ssize_t answer; /* to early data */
 };
 
@@ -289,6 +290,8 @@ static ssize_t really_send(void *arg, const void *bytes, size_t count)
 	struct send_call *call = arg;
 	if (call->form == FORM_SEND2)
 		return REAL(gnutls_record_send2)(call->handle, bytes, count, call->pad, call->flags);
+	if (call->form == FORM_RANGE)
+		return REAL(gnutls_record_send_range)(call->handle, bytes, count, call->range);
 	if (call->form == FORM_EARLY) { /* 0 is all of it, whatever its manual says */
 		call->answer = REAL(gnutls_record_send_early_data)(call->handle, bytes, count);
 		return call->answer ? call->answer : (ssize_t)count;
@@ -333,15 +336,19 @@ ssize_t gnutls_record_send2(gnutls_session_t handle, const void *data, size_t da
 	return send_session(session, &call, data, data_size);
 }
 
-/* How long each record is to be was laid down by the host: nothing can be put in, and what comes is not
- * followed. */
+/* How long it may look was laid down by the host: nothing is put in. A write that was edited and must be
+ * repeated is another one than this, and what comes then is not followed. */
 ssize_t gnutls_record_send_range(gnutls_session_t handle, const void *data, size_t data_size,
 				 const gnutls_range_st *range)
 {
 	SESSION(handle);
-	if (session)
+	if (session && (session->kept || !data || !data_size))
 		atomic_store(&session->lost, true);
-	return REAL(gnutls_record_send_range)(handle, data, data_size, range);
+	if (!session || session->lost)
+		return REAL(gnutls_record_send_range)(handle, data, data_size, range);
+	struct send_call call = {.handle = handle, .range = range, .form = FORM_RANGE};
+	session->plain_kept = true;
+	return send_session(session, &call, data, data_size);
 }
 
 ssize_t gnutls_record_send_early_data(gnutls_session_t handle, const void *data, size_t length)

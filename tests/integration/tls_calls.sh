@@ -46,6 +46,7 @@ if gcc -D_GNU_SOURCE -O1 -Wall -Wextra -Werror -o "$work/gnutls" "$here/gnutls_e
 	: >"$spans"
 	expect "GnuTLS, traced" "284 284 range 0 taken 2 refused 2 full 1" "$(echo $(traced gnutls env TAGALONG_TLS_ATTRIBUTES=true "$work/gnutls" "$work/both.pem" 2>&1))"
 	flat "$spans" >"$work/gnutls.flat"
+	expect "GnuTLS: what is sent in a range is seen at both ends" "2 3" "$(jq -rs 'map(select((.a["url.path"] // .a["url.full"]) | endswith("/range")) | .kind) | sort | join(" ")' "$work/gnutls.flat")"
 	expect "GnuTLS: early data is told once (and again what was refused)" 7 "$(jq -r '.a["url.path"] // .a["url.full"]' "$work/gnutls.flat" | grep -c /1/early)"
 	expect "GnuTLS: refused early data" early_data_rejected "$(jq -r 'select(.kind == 3) | .a["error.type"] | select(.)' "$work/gnutls.flat")"
 	expect "GnuTLS: what was agreed on" "tls/1.2 tls/1.3" "$(jq -r 'select(.a["tls.cipher"] // "" | startswith("TLS_"))
