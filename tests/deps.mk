@@ -12,7 +12,7 @@ DEPS_TEST += mariadb-server mariadb-client libmariadb-dev php-mysql libdbd-mysql
 DEPS_TEST += postgresql libpq-dev python3-psycopg2 python3-psycopg python3-asyncpg php-pgsql libdbd-pg-perl libpostgresql-jdbc-java \
 	krb5-kdc krb5-admin-server krb5-user
 # The carriers' (tls, http2, matrix, backends, grpc).
-DEPS_TEST += haproxy default-jdk-headless libcurl3-gnutls libgrpc++-dev libfcgi-perl libapache2-mod-proxy-uwsgi busybox
+DEPS_TEST += haproxy nghttp2-proxy default-jdk-headless libcurl3-gnutls libgrpc++-dev libfcgi-perl libapache2-mod-proxy-uwsgi busybox
 # What fetches wheels: with OpenSSL 1.1 in it (openssl11), with libpq 17 (libpq17).
 DEPS_TEST += python3-pip
 # Call stacks.

@@ -344,6 +344,7 @@ void http2_record_read(struct http2_run *run, const struct http2_record *record,
 		read_item(run, &item, at + sizeof(item), stream);
 		at += item_size(&item);
 	}
-	if (bytes_equal(message->method, BYTES("CONNECT")))
+	/* With a path it asks for a protocol, as an upgrade does (RFC 8441). */
+	if (bytes_equal(message->method, BYTES("CONNECT")) && message->target.len == 0)
 		message->target = message->host;
 }

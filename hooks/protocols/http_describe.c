@@ -137,7 +137,7 @@ static void split_target(const struct http_message *message, struct place *place
 	struct bytes target = message->target;
 
 	*place = (struct place){.scheme = message->scheme, .authority = message->host, .path = target};
-	if (bytes_equal(message->method, BYTES("CONNECT"))) {
+	if (bytes_equal(message->method, BYTES("CONNECT")) && !bytes_starts(target, BYTES("/"))) {
 		place->tunnel = true;
 		place->authority = target;
 		place->path = BYTES_NONE;

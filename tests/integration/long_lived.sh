@@ -49,6 +49,35 @@ if $python -c 'import websockets' 2>/dev/null; then
 	sleep 0.2
 	expect "one span for each handshake" "client3:101 front2:101 front3:101 sockets2:101" "$(chain)"
 	expect "and nothing else" "4 0" "$(count_spans) $(grep -c tagalong.incomplete "$spans")"
+
+	# The same over HTTP/2 (RFC 8441), of which a proxy makes an Upgrade again.
+	if command -v nghttpx >/dev/null && gcc -O1 -Wall -Werror -o "$work/h2_websocket" "$here/h2_websocket.c" -lnghttp2; then
+		h2=$(free_port)
+		OTEL_METRICS_EXPORTER=otlp_file TAGALONG_METRICS_FILE=$work/metrics.jsonl start_traced nghttpx nghttpx --conf=/dev/null --no-ocsp -n 1 \
+			-f "127.0.0.1,$h2;no-tls" -b "127.0.0.1,$sockets" --errorlog-file="$work/nghttpx.errors"
+		wait_port "$h2" || exit 1
+		for way in bare traced; do
+			: >"$spans"
+			: >"$work/chat"
+			runner=(env)
+			[ $way = traced ] && runner=(traced client)
+			"${runner[@]}" "$work/h2_websocket" "$h2" "/chat?room=1" <"$work/hold" >"$work/chat" 2>&1 &
+			client=$!
+			exec 9>"$work/hold"
+			for _ in $(seq 200); do [ -s "$work/chat" ] && break; sleep 0.05; done
+			expect "over HTTP/2, $way: messages" "as sent" "$(cat "$work/chat")"
+			wait_spans $([ $way = traced ] && echo 4 || echo 3) # while all of it is open
+			exec 9>&-
+			wait $client || bad "over HTTP/2, $way: exit status $?"
+		done
+		sleep 0.2
+		expect "over HTTP/2: one span for each handshake" "client3:200 nghttpx2:200 nghttpx3:101 sockets2:101" "$(chain)"
+		expect "and nothing else" "4 0" "$(count_spans) $(grep -c tagalong.incomplete "$spans")"
+		expect "over HTTP/2: where it went" "/chat http://localhost/chat?room=1" "$(flat "$spans" | jq -rs \
+			'"\(map(select(.service == "nghttpx" and .kind == 2)) | .[0].a["url.path"]) \(map(select(.service == "client")) | .[0].a["url.full"])"')"
+	else
+		echo "left out: nghttp2-proxy is not installed"
+	fi
 else
 	echo "left out: python3-websockets is not installed"
 fi

@@ -293,6 +293,44 @@ static void test_feed_ends_a_tunnels_exchange_with_its_acceptance(void **unused)
 	talk_close(&talk);
 }
 
+/* A WebSocket over HTTP/2 (RFC 8441) is asked for by a CONNECT that has a protocol, and a path. */
+static void test_feed_takes_a_websocket_for_its_handshake(void **unused)
+{
+	(void)unused;
+	struct talk talk;
+	nghttp2_nv ask[] = {TALK_NV(":method", "CONNECT"),
+			    TALK_NV(":protocol", "websocket"),
+			    TALK_NV(":scheme", "http"),
+			    TALK_NV(":path", "/chat?room=1"),
+			    TALK_NV(":authority", "a.example:8080"),
+			    TALK_NV("sec-websocket-version", "13")};
+	nghttp2_nv yes[] = {TALK_NV(":status", "200"), TALK_NV("sec-websocket-protocol", "x")};
+	nghttp2_data_provider body = {.read_callback = talk_read};
+	talk_open(&talk);
+	talk_setting(talk.server, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1);
+	talk_pump(&talk);
+	int32_t stream = nghttp2_submit_headers(talk.client, 0, -1, NULL, ask, 6, NULL);
+	talk_pump(&talk);
+	nghttp2_submit_headers(talk.server, 0, stream, NULL, yes, 2, NULL);
+	talk_pump(&talk);
+	talk.mute = true;
+	talk.body = 1000;
+	nghttp2_submit_data(talk.client, NGHTTP2_FLAG_END_STREAM, stream, &body);
+	talk_pump(&talk);
+	nghttp2_submit_data(talk.server, NGHTTP2_FLAG_END_STREAM, stream, &body);
+	talk_pump(&talk);
+	char *log = told_alike(&talk);
+	expect(log, "RESPONSE_HEAD 1 200\n");
+	expect(log, "url.path=\"/chat\"");
+	expect(log, "url.full=\"http://a.example:8080/chat?room=1\"");
+	expect(log, "server name=CONNECT\n");
+	assert_int_equal(count(log, "RESPONSE_END "), 1);
+	expect_not(log, "REQUEST_END");
+	expect_not(log, "OPAQUE");
+	free(log);
+	talk_close(&talk);
+}
+
 static const char *const called[] = {"content-type",
 				     "application/grpc+proto",
 				     "te",
@@ -890,6 +928,7 @@ int main(void)
 		cmocka_unit_test(test_feed_joins_continuations),
 		cmocka_unit_test(test_feed_tells_resets),
 		cmocka_unit_test(test_feed_ends_a_tunnels_exchange_with_its_acceptance),
+		cmocka_unit_test(test_feed_takes_a_websocket_for_its_handshake),
 		cmocka_unit_test(test_feed_tells_calls_and_how_they_end),
 		cmocka_unit_test(test_feed_tells_calls_that_end_without_a_status),
 		cmocka_unit_test(test_feed_tells_calls_that_http_answers),
