@@ -215,9 +215,12 @@ bool activity_owns_fd(int fd)
 	return serves;
 }
 
+/* Nobody waits for an answer on it: also where its TLS session is over, and the program looks whether the socket
+ * is still there (mod_proxy). */
 static bool idle(const struct conn *conn)
 {
-	return conn->role == ROLE_CLIENT && conn->mode == CONN_FOLLOWED && !conn->first;
+	bool over = conn->carries && !atomic_load(&conn->carried);
+	return conn->role == ROLE_CLIENT && !conn->first && (conn->mode == CONN_FOLLOWED || over);
 }
 
 bool activity_owns_one(int fd)

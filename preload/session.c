@@ -8,7 +8,9 @@
 #include "preload/loop.h"
 #include "preload/sys.h"
 
-#define HELLOS 1024 /* of sockets whose session is not known yet: a younger one may push an older one out */
+/* Of sockets whose session is not known yet: a younger one may push an older one out. With hundreds of handshakes under way
+ * at once it must not happen often. */
+#define HELLOS 16384
 
 struct bucket {
 	_Atomic uint32_t first; /* slot index + 1 */

@@ -203,8 +203,14 @@ static void test_wait_for_an_idle_client_connection_keeps_it(void **state)
 	call->activity = span_reference(b);
 	up.first = up.last = call->index + 1;
 	assert_false(activity_owns_one(fd));
-	/* A client's connection to us brings requests. */
 	up.first = up.last = 0;
+	/* A socket under TLS is opaque: idle only once its session is over. */
+	up.mode = CONN_OPAQUE;
+	assert_false(activity_owns_one(fd));
+	up.carries = true;
+	assert_true(activity_owns_one(fd));
+	up.mode = CONN_FOLLOWED;
+	/* A client's connection to us brings requests. */
 	up.role = ROLE_SERVER;
 	assert_false(activity_owns_one(fd));
 	fdtable_set(fd, 0);
