@@ -215,8 +215,8 @@ bool activity_owns_fd(int fd)
 	return serves;
 }
 
-/* Nobody waits for an answer on it: also where its TLS session is over, and the program looks whether the socket
- * is still there (mod_proxy). */
+/* Nobody waits for an answer on it: also where its TLS session is over, and the program looks whether the
+ * socket is still there (mod_proxy). */
 static bool idle(const struct conn *conn)
 {
 	bool over = conn->carries && !atomic_load(&conn->carried);
@@ -338,7 +338,10 @@ static bool keeps(uint32_t place)
 {
 	bool read = thread.evidence == EVIDENCE_REQUEST || thread.evidence == EVIDENCE_ANSWER;
 	const struct span *span = read && !thread.loop ? span_of(thread.current) : NULL;
-	return alone() || (span && span->reader == &thread && worker_keeps(place));
+	bool own = span && span->reader == &thread;
+	if (own)
+		worker_paused(place);
+	return alone() || (own && worker_keeps(place));
 }
 
 /* What a thread finds after such a wait may be another activity's job; with no other under way it cannot. */
@@ -347,7 +350,10 @@ void activity_blocked(uint32_t place)
 	if (thread.evidence == EVIDENCE_INHERITED || thread.evidence == EVIDENCE_FORKED)
 		forget_current();
 	if (live_current() == SPAN_NOBODY) {
-		thread.place = place;
+		/* Where it waited in the midst of a request that it lost it may be still in the midst of
+		 * that. */
+		if (!thread.lost || place != thread.paused)
+			thread.place = place;
 	} else if (thread.evidence != EVIDENCE_NONE && !keeps(place)) {
 		thread.evidence = EVIDENCE_NONE;
 		thread.ambiguous = AMBIGUOUS_WAIT;

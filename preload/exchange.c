@@ -271,7 +271,8 @@ static void server_head(struct exchange_sink *sink, struct span *span)
 	atomic_fetch_add_explicit(&activities_live, 1, memory_order_relaxed);
 	if (!atomic_load_explicit(&process_served, memory_order_relaxed))
 		atomic_store(&process_served, true);
-	/* Read to be thrown away (httpd's lingering close): it cannot be answered, and nobody works for it. */
+	/* Read to be thrown away (httpd's lingering close): it cannot be answered, and nobody works for it.
+	 */
 	if (sink->conn->sent_end)
 		return;
 	span->reader = &thread;

@@ -8,8 +8,8 @@
 #include "preload/loop.h"
 #include "preload/sys.h"
 
-/* Of sockets whose session is not known yet: a younger one may push an older one out. With hundreds of handshakes under way
- * at once it must not happen often. */
+/* Of sockets whose session is not known yet: a younger one may push an older one out. With hundreds of
+ * handshakes under way at once it must not happen often. */
 #define HELLOS 16384
 
 struct bucket {

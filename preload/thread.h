@@ -51,6 +51,8 @@ struct thread {
 	bool lost;           /* what it worked for ended elsewhere */
 	uint32_t place;      /* where it waited last while it worked for nobody, since its last activity; 0:
 				nowhere */
+	uint32_t paused;     /* where it waited last in the midst of a request that it read, see worker.h; 0:
+				nowhere */
 	uint16_t events;     /* that waits told since the thread slept last, see loop.h */
 	uint16_t windows;    /* activities it turned to since then */
 	uint32_t turn;       /* counts what it turned to, and its waits */

@@ -40,13 +40,39 @@ static void remember(uint32_t place)
 		breaks("requests are read from behind too many waits");
 }
 
+/* Of the place's proofs; NULL: there are too many places. */
+static _Atomic uint32_t *proofs_of(uint32_t place, bool make)
+{
+	for (uint32_t i = 0; i < 8; i++) {
+		uint32_t at = (place + i) % WORKER_PAUSES, there = atomic_load(&worker_habits.pauses[at]);
+		if (there == 0 &&
+		    (!make || atomic_compare_exchange_strong(&worker_habits.pauses[at], &there, place)))
+			return make ? &worker_habits.proofs[at] : NULL;
+		if (there == place)
+			return &worker_habits.proofs[at];
+	}
+	return NULL;
+}
+
+static bool proven(uint32_t place)
+{
+	const _Atomic uint32_t *proofs = proofs_of(place, false);
+	return proofs && atomic_load_explicit(proofs, memory_order_relaxed) >= WORKER_PROVEN;
+}
+
+void worker_paused(uint32_t place)
+{
+	thread.paused = place;
+}
+
 bool worker_keeps(uint32_t place)
 {
 	if (atomic_load_explicit(&worker_habits.broken, memory_order_acquire) ||
 	    atomic_load_explicit(&activities_wander, memory_order_relaxed) ||
-	    atomic_load_explicit(&worker_habits.answered, memory_order_relaxed) < WORKER_PROVEN ||
-	    atomic_load_explicit(&worker_habits.known, memory_order_relaxed) == 0)
+	    atomic_load_explicit(&worker_habits.answered, memory_order_relaxed) < WORKER_PROVEN)
 		return false;
+	if (atomic_load_explicit(&worker_habits.known, memory_order_relaxed) == 0)
+		return proven(place);
 	const _Atomic uint32_t *slot = slot_of(place);
 	return slot && atomic_load_explicit(slot, memory_order_relaxed) == 0;
 }
@@ -54,12 +80,18 @@ bool worker_keeps(uint32_t place)
 void worker_read(uint32_t place)
 {
 	thread.reads = true;
+	thread.paused = 0;
 	if (place)
 		remember(place);
 }
 
 void worker_answered(bool alone)
 {
+	_Atomic uint32_t *proofs =
+		thread.paused && !alone && !thread.loop ? proofs_of(thread.paused, true) : NULL;
+	thread.paused = 0;
+	if (proofs && atomic_load_explicit(proofs, memory_order_relaxed) < WORKER_PROVEN)
+		atomic_fetch_add_explicit(proofs, 1, memory_order_relaxed);
 	if (!alone && !thread.loop &&
 	    atomic_load_explicit(&worker_habits.answered, memory_order_relaxed) < WORKER_PROVEN)
 		atomic_fetch_add_explicit(&worker_habits.answered, 1, memory_order_relaxed);

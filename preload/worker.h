@@ -7,6 +7,10 @@
  *   - the place from which a thread came when it read a request is one where jobs are waited for, whatever
  * the thread has read before. Places are known by what called the wait and by how deep in its stack the
  * thread stood, and are the process's: threads of a pool run the same code;
+ *   - a place where so many threads waited in the midst of a request, with others under way, and then
+ * answered that request themselves, is a wait for something else: a connection of a pool, a lock. This is all
+ * that tells in a process whose threads come to their requests from no such wait, as those do that serve one
+ * connection each;
  *   - anywhere else it goes on with what it has read, if that is the habit of this process: so many requests,
  *     with others under way, were answered by the threads that read them; none by another; and no thread that
  *     reads requests was ever seen to come from a wait with a job that it did not read.
@@ -25,6 +29,7 @@
 #include "preload/thread.h"
 
 #define WORKER_PROVEN 16  /* requests */
+#define WORKER_PAUSES 64  /* places of waits in the midst of a request that are proven */
 #define WORKER_PLACES 256 /* more, and no wait tells anything any more */
 
 /* Of the process. */
@@ -33,6 +38,8 @@ struct worker_habits {
 	_Atomic uint32_t known; /* places */
 	_Atomic bool broken;
 	_Atomic uint32_t places[WORKER_PLACES];
+	_Atomic uint32_t pauses[WORKER_PAUSES]; /* places */
+	_Atomic uint32_t proofs[WORKER_PAUSES]; /* of each, those that went on with their request */
 };
 extern struct worker_habits worker_habits;
 
@@ -46,6 +53,7 @@ static inline uint32_t worker_place(const void *frame, const void *caller)
 
 /* Does a thread that waits there, and has read a request, go on with that? */
 bool worker_keeps(uint32_t place);
+void worker_paused(uint32_t place); /* this thread waits there, and has read what it works for */
 
 void worker_read(uint32_t place); /* a request, by this thread, which waited there last; 0: nowhere */
 void worker_answered(

@@ -32,7 +32,7 @@ def path_of(span):
             text = attribute["value"]["stringValue"]
             return re.sub(r"^\w+://[^/]*", "", text)
         if attribute["key"] == "db.query.text":
-            return attribute["value"]["stringValue"].removeprefix("GET ")
+            return attribute["value"]["stringValue"].removeprefix("GET ").removeprefix("SELECT '")
     return ""
 
 

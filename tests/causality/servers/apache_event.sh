@@ -1,6 +1,6 @@
 # apache_event - httpd as a proxy; the other MPMs and PHP come here too.
 # rig: needs=/usr/sbin/apache2
-port=$1 back=$2 dir=$3 mpm=${4:-event} what=${5:-proxy}
+port=$1 back=$2 dir=$3 mpm=${4:-event} what=${5:-proxy} page=${6:-page}
 modules=/usr/lib/apache2/modules
 {
 	cat <<-END
@@ -31,7 +31,7 @@ modules=/usr/lib/apache2/modules
 	esac
 	if [ "$what" = php ]; then
 		mkdir -p "$dir/r"
-		cp "$(dirname "$0")/../pages/page.php" "$dir/page.php"
+		cp "$(dirname "$0")/../pages/$page.php" "$dir/page.php"
 		cat <<-END
 		LoadModule php_module $modules/libphp8.2.so
 		LoadModule alias_module $modules/mod_alias.so

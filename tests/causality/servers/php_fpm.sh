@@ -2,7 +2,7 @@
 # rig: needs=nginx /usr/sbin/php-fpm*
 # rig: calls=3
 port=$1 back=$2 dir=$3
-cp "$(dirname "$0")/../pages/page.php" "$dir/page.php"
+cp "$(dirname "$0")/../pages/${4:-page}.php" "$dir/page.php"
 cat >"$dir/nginx.conf" <<END
 daemon off; worker_processes 1; pid nginx.pid; error_log error.log;
 events { worker_connections 8192; }

@@ -230,8 +230,8 @@ static void test_answer_brings_activity_back(void **state)
 	finish(a);
 }
 
-/* The trap of the capped pool: what a loop writes after an answer may be what waited behind it. B was read, and
- * left with nothing under way: it waits. */
+/* The trap of the capped pool: what a loop writes after an answer may be what waited behind it. B was read,
+ * and left with nothing under way: it waits. */
 static void test_call_after_answer_in_busy_loop_is_ambiguous(void **state)
 {
 	(void)state;
@@ -289,7 +289,8 @@ static void test_loop_that_leaves_nobody_waiting_is_exact(void **state)
 	loop_uncount(&asker_a);
 	assert_int_equal(call(&up, &asker_a).activity, span_reference(a));
 	assert_true(loop_is_direct());
-	/* A connection made in a window and written to in another turn is its maker's, whoever was read since. */
+	/* A connection made in a window and written to in another turn is its maker's, whoever was read
+	 * since. */
 	struct span *c = serve(3);
 	turn(1);
 	activity_read_request(&in, span_reference(c));
@@ -354,8 +355,8 @@ static void test_two_calls_at_once_make_answers_ambiguous(void **state)
 	finish(c);
 }
 
-/* libuv: a loop whose callbacks take their time waits for longer than until its next timer, for it reckons from a clock
- * that it read before them. */
+/* libuv: a loop whose callbacks take their time waits for longer than until its next timer, for it reckons
+ * from a clock that it read before them. */
 static void test_timer_of_a_loop_that_is_late(void **state)
 {
 	(void)state;
@@ -372,8 +373,8 @@ static void test_timer_of_a_loop_that_is_late(void **state)
 	}
 }
 
-/* Who waits for its client's body, or whose answer the kernel does not take, or whose client has gone while it
- * waited for its call, waits for nothing hidden. */
+/* Who waits for its client's body, or whose answer the kernel does not take, or whose client has gone while
+ * it waited for its call, waits for nothing hidden. */
 static void test_waiting_for_the_client_is_no_habit(void **state)
 {
 	(void)state;

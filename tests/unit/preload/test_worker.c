@@ -1,4 +1,5 @@
-/* What a pool's habits say of a wait in the midst of a request: where jobs are waited for, and by whom requests are answered. */
+/* What a pool's habits say of a wait in the midst of a request: where jobs are waited for, and by whom
+ * requests are answered. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -10,7 +11,7 @@
 #include "preload/counters.h"
 #include "preload/worker.h"
 
-#define JOBS 11	 /* where this process's threads wait for jobs */
+#define JOBS 11   /* where this process's threads wait for jobs */
 #define A_LOCK 21 /* somewhere in a handler */
 
 static struct conn in = {.role = ROLE_SERVER};
@@ -152,6 +153,46 @@ static void test_pool_whose_place_is_unknown_is_in_doubt(void **state)
 	finish(a);
 }
 
+/* A thread for each connection: none ever comes to a request from a wait. */
+static void test_place_where_requests_were_gone_on_with_is_no_job(void **state)
+{
+	(void)state;
+	for (int i = 0; i < WORKER_PROVEN; i++) {
+		struct span *span = serve();
+		activity_read_request(&in, span_reference(span));
+		activity_blocked(A_LOCK);
+		assert_false(is_its_call(span));
+		activity_answered();
+		finish(span);
+	}
+	struct span *a = serve();
+	activity_read_request(&in, span_reference(a));
+	activity_blocked(A_LOCK);
+	assert_true(is_its_call(a));
+	activity_blocked(A_LOCK + 1);
+	assert_false(is_its_call(a));
+	finish(a);
+}
+
+/* It waits for a connection, loses its request over a call that was not certain, and waits there again. */
+static void test_place_in_the_midst_of_what_was_lost_is_no_job(void **state)
+{
+	(void)state;
+	struct span *a = serve();
+	activity_read_request(&in, span_reference(a));
+	activity_blocked(A_LOCK);
+	activity_wait_one(false);
+	activity_blocked(A_LOCK);
+	finish(a);
+	finish(read_one(0));
+	assert_int_equal(atomic_load(&worker_habits.known), 0);
+	activity_blocked(JOBS);
+	struct span *b = serve();
+	activity_read_request(&in, span_reference(b));
+	assert_int_equal(atomic_load(&worker_habits.known), 1);
+	finish(b);
+}
+
 static void test_reader_with_another_job_ends_it(void **state)
 {
 	(void)state;
@@ -266,6 +307,8 @@ int main(void)
 		CASE(test_unproven_process_is_in_doubt),
 		CASE(test_requests_that_come_alone_prove_nothing),
 		CASE(test_pool_whose_place_is_unknown_is_in_doubt),
+		CASE(test_place_where_requests_were_gone_on_with_is_no_job),
+		CASE(test_place_in_the_midst_of_what_was_lost_is_no_job),
 		CASE(test_reader_with_another_job_ends_it),
 		CASE(test_other_threads_jobs_do_not),
 		CASE(test_what_others_read_is_not_kept),
