@@ -350,9 +350,8 @@ void activity_blocked(uint32_t place)
 	if (thread.evidence == EVIDENCE_INHERITED || thread.evidence == EVIDENCE_FORKED)
 		forget_current();
 	if (live_current() == SPAN_NOBODY) {
-		/* Where it waited in the midst of a request that it lost it may be still in the midst of
-		 * that. */
-		if (!thread.lost || place != thread.paused)
+		/* What it lost undone it may still be in the midst of. */
+		if (!thread.lost)
 			thread.place = place;
 	} else if (thread.evidence != EVIDENCE_NONE && !keeps(place)) {
 		thread.evidence = EVIDENCE_NONE;

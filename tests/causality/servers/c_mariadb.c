@@ -1,4 +1,4 @@
-/* c_mariadb - the same with MariaDB's client library.
+/* c_mariadb - a thread for each connection, libmariadb; they wait for one of 8 connections to MariaDB.
  * rig: needs=mariadb-install-db /usr/sbin/mariadbd pkg:libmariadb
  * rig: libs=`pkg-config --cflags --libs libmariadb`
  * rig: back=mariadb

@@ -1,4 +1,4 @@
-# java_mariadb - the same with MariaDB.
+# java_mariadb - com.sun's HttpServer, a pool of 64 threads with a connection to MariaDB each, JDBC.
 # rig: needs=java javac mariadb-install-db /usr/sbin/mariadbd /usr/share/java/mariadb-java-client.jar
 # rig: back=mariadb
 # rig: calls=3

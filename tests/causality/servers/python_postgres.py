@@ -2,7 +2,7 @@
 # rig: needs=/usr/lib/postgresql/1?/bin/postgres py:psycopg2
 # rig: back=postgres
 # rig: calls=3
-# rig: warm=400
+# rig: warm=1000
 import http.server
 import queue
 import sys
