@@ -67,6 +67,8 @@ struct uring {
 	uintptr_t owner;      /* its thread; compared, never followed */
 	unsigned taken;       /* operations seen so far: the library's sqe_head */
 	unsigned seen;        /* completions */
+	bool plain;           /* for files only, so far: its operations are counted and not kept */
+	uint32_t given;       /* operations, while it has no event */
 	uint32_t flying;      /* operations under way */
 	uint32_t accepts;     /* of them, for new connections */
 	bool outside;         /* it also waits for what is no operation's own: timers, polls, other rings */

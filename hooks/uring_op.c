@@ -303,12 +303,29 @@ static uint32_t *find(uint32_t *link, uint64_t user_data)
 	return link;
 }
 
-void uring_op_give(struct uring *uring, const struct io_uring_sqe *sqe)
+#define PLAIN_BEHIND 1024
+
+/* A ring that has been for files only stays so, as a rule: then what completes is of no concern. */
+static bool give_plainly(struct uring *uring, bool event)
+{
+	if (!event && !uring->plain && uring->flying == 0 && uring->given >= PLAIN_BEHIND)
+		uring->plain = true;
+	if (uring->plain && event) {
+		if (uring->flying) /* any of these may have its user_data */
+			atomic_store(&uring->missed, true);
+		uring->plain = false;
+	}
+	uring->given = event ? 0 : uring->given + 1;
+	uring->flying += uring->plain;
+	return uring->plain;
+}
+
+static __attribute__((noinline)) void keep(struct uring *uring, const struct io_uring_sqe *sqe, bool event)
 {
 	struct uring_op op = {.user_data = sqe->user_data, .fd = sqe->fd, .count = 1};
 	uint32_t *bucket = bucket_of(uring, sqe->user_data);
 
-	uring->eventful |= is_event(sqe);
+	uring->eventful |= event;
 	/* Whether that one is done nobody is told; a failure's completion may look like another's. */
 	if (sqe->flags & IOSQE_CQE_SKIP_SUCCESS)
 		atomic_store(&uring->missed, true);
@@ -317,7 +334,7 @@ void uring_op_give(struct uring *uring, const struct io_uring_sqe *sqe)
 	uring->linked = (sqe->flags & (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)) != 0;
 	uring->flying++;
 	uring->accepts += op.kind == URING_ACCEPT;
-	uring->outside |= op.kind == URING_OTHER && is_event(sqe);
+	uring->outside |= op.kind == URING_OTHER && event;
 	struct uring_op *alike = op.kind == URING_OTHER ? at(*find(bucket, op.user_data)) : NULL;
 	if (alike && alike->kind == URING_OTHER) {
 		alike->count++;
@@ -332,6 +349,14 @@ void uring_op_give(struct uring *uring, const struct io_uring_sqe *sqe)
 	op.next = *bucket;
 	*kept = op;
 	*bucket = pool_index(&operations, kept) + 1;
+}
+
+void uring_op_give(struct uring *uring, const struct io_uring_sqe *sqe)
+{
+	bool event = is_event(sqe);
+	if (!uring->eventful && !(sqe->flags & IOSQE_CQE_SKIP_SUCCESS) && give_plainly(uring, event))
+		return;
+	keep(uring, sqe, event);
 }
 
 /* --- done --------------------------------------------------------------------------------------------- */
@@ -486,11 +511,10 @@ static void confuse(struct uring *uring, uint32_t *first)
 	activity_hidden();
 }
 
-void uring_op_done(struct uring *uring, const struct io_uring_cqe *cqe, bool fresh)
+static __attribute__((noinline)) void done(struct uring *uring, const struct io_uring_cqe *cqe, bool fresh)
 {
 	uint32_t *link = find(bucket_of(uring, cqe->user_data), cqe->user_data);
 	struct uring_op *op = at(*link);
-
 	if (!op)
 		return;
 	if (*find(&op->next, op->user_data))
@@ -501,6 +525,14 @@ void uring_op_done(struct uring *uring, const struct io_uring_cqe *cqe, bool fre
 	uring->flying--;
 	if (--op->count == 0)
 		drop(uring, link);
+}
+
+void uring_op_done(struct uring *uring, const struct io_uring_cqe *cqe, bool fresh)
+{
+	if (!uring->plain)
+		done(uring, cqe, fresh);
+	else if (uring->flying && !(cqe->flags & IORING_CQE_F_MORE))
+		uring->flying--;
 }
 
 void uring_op_lose_all(struct uring *uring)

@@ -10,7 +10,7 @@ compile() { # program options...
 		-x c - -luring <<<'#include "uring.h"' 2>"$work/gcc.log" || skip "no liburing to build a server with: $(head -n 1 "$work/gcc.log")"
 }
 everything='-DMULTISHOT -DHEADERS_APART -DRELEASE -DSCRIBBLE'
-compile deferred $everything
+compile deferred $everything -DQUIET_FIRST
 compile pool $everything -DPOOL
 compile at_once $everything -DPOOL -DFLAGS=0
 compile polled $everything -DPOOL -DFLAGS=IORING_SETUP_SQPOLL

@@ -4,10 +4,13 @@
  *   FLAGS n        the ring's; by default its completions come only when it asks for them
  *   MULTISHOT      one accept for all clients
  *   POOL           connections to the server behind are kept for the next call
- *   SCRIBBLE       what was received is overwritten as soon as it was looked at, by what never was on the
- * wire HEADERS_APART  answers go out as two sends, linked RELEASE        connections are closed through the
- * ring, by a link behind the last answer PROVIDED       requests are received into buffers of the kernel's
- * choice ALIKE          the sends of all answers' heads have the same user_data */
+ *   BACKGROUND     behind each answer a call for nobody, on a connection of its own
+ *   QUIET_FIRST    the ring did for long what is of no concern to anybody else, as one for files does
+ *   SCRIBBLE       what was received is overwritten at once, by what never was on the wire
+ *   HEADERS_APART  answers go out as two sends, linked
+ *   RELEASE        connections are closed through the ring, by a link behind the last answer
+ *   PROVIDED       requests are received into buffers of the kernel's choice
+ *   ALIKE          the sends of all answers' heads have the same user_data */
 #include <liburing.h>
 
 #include "rig.h"
@@ -131,6 +134,23 @@ static void answer(struct client *client)
 #endif
 }
 
+static struct up *new_up(struct client *client)
+{
+	struct up *up = calloc(1, sizeof(*up));
+	up->client = client;
+	up->fd = socket(AF_INET, SOCK_STREAM, 0);
+	up->to.sin_family = AF_INET;
+	up->to.sin_port = htons((unsigned short)rig_back);
+	up->to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	up->connected = (struct event){CONNECTED, client, up};
+	up->asked = (struct event){ASKED, client, up};
+	up->told = (struct event){TOLD, client, up};
+	struct io_uring_sqe *sqe = prepare(&up->connected);
+	io_uring_prep_connect(sqe, up->fd, (struct sockaddr *)&up->to, sizeof(up->to));
+	link_next(sqe);
+	return up;
+}
+
 static void ask(struct up *up)
 {
 	struct client *client = up->client;
@@ -161,19 +181,18 @@ static void call(struct client *client)
 		return;
 	}
 #endif
-	struct up *up = calloc(1, sizeof(*up));
-	up->client = client;
-	up->fd = socket(AF_INET, SOCK_STREAM, 0);
-	up->to.sin_family = AF_INET;
-	up->to.sin_port = htons((unsigned short)rig_back);
-	up->to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	up->connected = (struct event){CONNECTED, client, up};
-	up->asked = (struct event){ASKED, client, up};
-	up->told = (struct event){TOLD, client, up};
-	struct io_uring_sqe *sqe = prepare(&up->connected);
-	io_uring_prep_connect(sqe, up->fd, (struct sockaddr *)&up->to, sizeof(up->to));
+	ask(new_up(client));
+}
+
+static UNUSED void call_for_nobody(void)
+{
+	static const char question[] = "GET /n/x HTTP/1.1\r\nHost: back\r\nConnection: close\r\n\r\n";
+	room_for(3);
+	struct up *up = new_up(NULL);
+	struct io_uring_sqe *sqe = prepare(&up->asked);
+	io_uring_prep_send(sqe, up->fd, question, sizeof(question) - 1, MSG_NOSIGNAL | MSG_WAITALL);
 	link_next(sqe);
-	ask(up);
+	io_uring_prep_recv(prepare(&up->told), up->fd, up->buf, sizeof(up->buf) - 1, 0);
 }
 
 static void drop(struct client *client)
@@ -220,6 +239,11 @@ static void told(struct up *up, int got)
 {
 	struct client *client = up->client;
 	size_t size = 0;
+	if (!client) {
+		close(up->fd);
+		free(up);
+		return;
+	}
 	if (got > 0) {
 		up->len += (size_t)got;
 		size = rig_answer(up->buf, up->len);
@@ -245,6 +269,9 @@ static void told(struct up *up, int got)
 
 static void answered(struct client *client, int sent)
 {
+#ifdef BACKGROUND
+	call_for_nobody();
+#endif
 	SPOIL(client->text, sizeof(client->text), "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
 #ifdef RELEASE
 	if (client->request.closes)
@@ -318,6 +345,13 @@ int main(int argc, char **argv)
 	if (io_uring_queue_init(2048, &ring, FLAGS))
 		return 77;
 	sigaction(SIGTERM, &(struct sigaction){.sa_handler = end}, NULL);
+#ifdef QUIET_FIRST
+	for (int i = 0; i < 4000; i++) {
+		io_uring_prep_nop(prepare(&accepting));
+		io_uring_submit_and_wait(&ring, 1);
+		io_uring_cq_advance(&ring, 1);
+	}
+#endif
 #ifdef PROVIDED
 	io_uring_prep_provide_buffers(prepare(&ignored), buffers, 2048, 256, 7, 0);
 #endif

@@ -1,5 +1,7 @@
-/* uring_thread - a thread and a ring for each connection, one operation at a time; a connection of its own
- * for each call. rig: needs=/usr/include/liburing.h rig: libs=-luring rig: calls=3 */
+/* uring_thread - a thread and a ring for each connection, one operation at a time; calls on new connections.
+ * rig: needs=/usr/include/liburing.h
+ * rig: libs=-luring
+ * rig: calls=3 */
 #include <liburing.h>
 
 #include "rig.h"
