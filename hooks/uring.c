@@ -252,6 +252,15 @@ static void begin(struct uring_call *call, struct uring *uring, struct io_uring 
 		      (uring->flying == 1 || uring_op_own(uring));
 }
 
+/* The library calls its own functions by their names. What a longjmp left busy is found out by the first
+ * operation that is given: the library gives none that the outer call has not. */
+static bool is_inner(const struct uring_call *call, const struct uring *uring, const struct io_uring *ring)
+{
+	return atomic_load_explicit(&uring->busy, memory_order_relaxed) &&
+	       uring->owner == (uintptr_t)&thread && (uintptr_t)call < uring->frame &&
+	       (!(call->how & URING_SUBMITS) || ring->sq.sqe_tail == uring->taken);
+}
+
 bool uring_begin(struct uring_call *call, struct io_uring *ring, unsigned how)
 {
 	struct uring *uring = find(ring);
@@ -259,12 +268,17 @@ bool uring_begin(struct uring_call *call, struct io_uring *ring, unsigned how)
 	*call = (struct uring_call){.how = (uint8_t)how};
 	if (!uring || atomic_load_explicit(&uring->dead, memory_order_relaxed))
 		return false;
+	if (is_inner(call, uring, ring)) {
+		call->how = 0;
+		return true;
+	}
 	if (!hook_live() || atomic_exchange(&uring->busy, 1)) {
 		atomic_store(&uring->missed, true);
 		return false;
 	}
 	int saved = hook_enter();
 	bool follows = fits(uring, ring);
+	uring->frame = (uintptr_t)call;
 	if (follows) {
 		call->uring = uring;
 		begin(call, uring, ring);

@@ -64,13 +64,14 @@ struct uring {
 	_Atomic bool missed; /* it was used where we could not look, or by two threads at once */
 	bool eventful;       /* it brings events of requests: not for files only */
 	int pid;
-	uintptr_t owner;      /* its thread; compared, never followed */
-	unsigned taken;       /* operations seen so far: the library's sqe_head */
-	unsigned seen;        /* completions */
-	bool plain;           /* for files only, so far: its operations are counted and not kept */
-	uint32_t given;       /* operations, while it has no event */
-	uint32_t flying;      /* operations under way */
-	uint32_t accepts;     /* of them, for new connections */
+	_Atomic uintptr_t owner; /* its thread; compared, never followed */
+	uintptr_t frame;         /* while busy: of the call */
+	unsigned taken;          /* operations seen so far: the library's sqe_head */
+	unsigned seen;           /* completions */
+	bool plain;              /* for files only, so far: its operations are counted and not kept */
+	uint32_t given;          /* operations, while it has no event */
+	uint32_t flying;         /* operations under way */
+	uint32_t accepts;        /* of them, for new connections */
 	bool outside;         /* it also waits for what is no operation's own: timers, polls, other rings */
 	bool linked;          /* of the last one given: the next one waits for it */
 	struct conn *chained; /* its connection, if that was a write in a chain; compared only */

@@ -12,6 +12,7 @@ compile() { # program options...
 everything='-DMULTISHOT -DHEADERS_APART -DRELEASE -DSCRIBBLE'
 compile deferred $everything -DQUIET_FIRST
 compile pool $everything -DPOOL
+compile timed $everything -DPOOL -DTIMED
 compile at_once $everything -DPOOL -DFLAGS=0
 compile polled $everything -DPOOL -DFLAGS=IORING_SETUP_SQPOLL
 compile provided $everything -DPROVIDED
@@ -115,6 +116,8 @@ expect "a span for each of 1024 requests over 64 connections" "1024 0 0 0" "$kin
 expect "nothing of which is left out" "" "$(unfollowed)"
 run pool 2
 expect "and for each of the calls made for 256" "256 0 512 0" "$kinds"
+run timed 1
+expect "by waits with a timeout, and in batches, as well" "256 0 256 0" "$kinds"
 # These overwrite at once what they have received, without asking.
 run at_once 2
 run polled 2

@@ -9,6 +9,7 @@
  *   SCRIBBLE       what was received is overwritten at once, by what never was on the wire
  *   HEADERS_APART  answers go out as two sends, linked
  *   RELEASE        connections are closed through the ring, by a link behind the last answer
+ *   TIMED          it waits with a timeout, and takes what came in batches
  *   PROVIDED       requests are received into buffers of the kernel's choice
  *   ALIKE          the sends of all answers' heads have the same user_data */
 #include <liburing.h>
@@ -356,6 +357,18 @@ int main(int argc, char **argv)
 	io_uring_prep_provide_buffers(prepare(&ignored), buffers, 2048, 256, 7, 0);
 #endif
 	accept_next();
+#ifdef TIMED
+	struct __kernel_timespec second = {1, 0};
+	struct io_uring_cqe *batch[16];
+	while (!ended) {
+		io_uring_submit(&ring);
+		io_uring_wait_cqe_timeout(&ring, &cqe, &second);
+		count = io_uring_peek_batch_cqe(&ring, batch, 16);
+		for (head = 0; head < count; head++)
+			done(io_uring_cqe_get_data(batch[head]), batch[head]->res, batch[head]->flags);
+		io_uring_cq_advance(&ring, count);
+	}
+#endif
 	while (!ended) {
 		io_uring_submit_and_wait(&ring, 1);
 		count = 0;
