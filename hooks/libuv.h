@@ -22,11 +22,13 @@ int uv_queue_work(uv_loop_t *loop, uv_work_t *req, uv_work_cb work, uv_after_wor
 int uv_timer_init(uv_loop_t *loop, uv_timer_t *handle);
 int uv_timer_start(uv_timer_t *handle, uv_timer_cb cb, uint64_t timeout, uint64_t repeat);
 int uv_timer_again(uv_timer_t *handle);
+int uv_timer_stop(uv_timer_t *handle);
 void uv_close(uv_handle_t *handle, uv_close_cb cb);
 
 /* clang-format off */
 #define LIBUV_FUNCTIONS(NAME) \
-	NAME(uv_queue_work) NAME(uv_timer_init) NAME(uv_timer_start) NAME(uv_timer_again) NAME(uv_close)
+	NAME(uv_queue_work) NAME(uv_timer_init) NAME(uv_timer_start) NAME(uv_timer_again) NAME(uv_timer_stop) \
+	NAME(uv_close)
 /* clang-format on */
 
 struct libuv {

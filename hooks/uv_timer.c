@@ -1,8 +1,8 @@
 /* uv_timer.c - libuv's timers: what they do belongs to the request that made and started them (later.h).
  *
- * Only a timer that is made in a request is looked at at all. One that was made before is the program's own,
- * and may serve many requests (Node has one for all of its timers). One that is started by anybody else but
- * its maker is nobody's from then on.
+ * One that was made before any request is the program's own, and may serve many of them (Node has one for
+ * all of its timers): what it does is nobody's, and no more the request's that the loop read before. One that
+ * is started by anybody else but its maker is nobody's from then on.
  *
  * libuv keeps the callback in the handle, so ours stands there in its place, and the program's is found by
  * the handle's address, in a table whose places are given back when the handle is closed: from then on it
@@ -19,6 +19,7 @@
 	WRAP(uv_timer_init)  \
 	WRAP(uv_timer_start) \
 	WRAP(uv_timer_again) \
+	WRAP(uv_timer_stop)  \
 	WRAP(uv_close)
 
 HOOK_LATE_LIBRARY(uv_timer, SYMBOLS);
@@ -28,6 +29,7 @@ HOOK_LATE_LIBRARY(uv_timer, SYMBOLS);
 
 #define PLACES 4096
 #define PROBES 16
+#define NS_PER_MS 1000000ull
 
 static struct place {
 	_Atomic uintptr_t handle; /* 0: free */
@@ -52,7 +54,7 @@ static struct place *find(const void *handle)
 	return NULL;
 }
 
-static void take(const void *handle, const struct later *later)
+static struct place *take(const void *handle, const struct later *later)
 {
 	for (uint32_t i = 0; i < PROBES; i++) {
 		struct place *place = probe(handle, i);
@@ -62,9 +64,10 @@ static void take(const void *handle, const struct later *later)
 		place->cb = NULL;
 		place->later = *later;
 		atomic_fetch_add_explicit(&used, 1, memory_order_relaxed);
-		return;
+		return place;
 	}
 	count_one(timers_unkept);
+	return NULL;
 }
 
 static void give(struct place *place)
@@ -73,12 +76,15 @@ static void give(struct place *place)
 	atomic_fetch_sub_explicit(&used, 1, memory_order_relaxed);
 }
 
-static __attribute__((noinline)) void begins(const struct later *later)
+static __attribute__((noinline)) void begins(struct later *later)
 {
 	if (!hook_live_nested())
 		return;
 	struct nested nested = nested_enter();
-	later_begins(later);
+	if (later->activity != SPAN_NOBODY || later->link.set)
+		later_begins(later);
+	else
+		later_begins_unknown();
 	nested_leave(nested);
 }
 
@@ -91,10 +97,21 @@ static __attribute__((noinline)) void ends(void)
 	nested_leave(nested);
 }
 
+static __attribute__((noinline)) void stopped(struct later *later)
+{
+	if (!hook_live_nested()) {
+		later->pending = false;
+		return;
+	}
+	struct nested nested = nested_enter();
+	later_stopped(later);
+	nested_leave(nested);
+}
+
 /* Whatever the callback does, it may close the handle: nothing of the place is looked at behind it. */
 static void fired(uv_timer_t *handle)
 {
-	const struct place *place = find(handle);
+	struct place *place = find(handle);
 	if (!place) /* cannot be: it is given back when the timer is stopped for good */
 		return;
 	uv_timer_cb cb = place->cb;
@@ -109,39 +126,51 @@ int uv_timer_init(uv_loop_t *loop, uv_timer_t *handle)
 	struct place *stale = find(handle); /* a loop was thrown away with what was in it */
 	struct later later;
 
-	if (stale)
+	if (stale) {
+		if (stale->later.pending)
+			stopped(&stale->later);
 		give(stale);
+	}
 	int result = OF(lib, uv_timer_init)(loop, handle);
 	if (result != 0 || !hook_live_nested() ||
 	    (lib && copies_itself(&lib->copy, __builtin_return_address(0))))
 		return result;
 	struct nested nested = nested_enter();
 	if (later_made(&later))
-		take(handle, &later);
+		(void)take(handle, &later);
 	nested_leave(nested);
 	return result;
 }
 
-static __attribute__((noinline)) void set(struct later *later)
+static __attribute__((noinline)) void set(struct place *place, uv_timer_cb cb, uint64_t delay,
+					  uint64_t repeat)
 {
 	if (!hook_live_nested()) {
-		later->activity = SPAN_NOBODY;
-		later->link.set = false;
+		place->later = (struct later){.activity = SPAN_NOBODY};
 		return;
 	}
 	struct nested nested = nested_enter();
-	later_set(later);
+	later_set(&place->later, (uintptr_t)cb, delay * NS_PER_MS, repeat * NS_PER_MS);
 	nested_leave(nested);
+}
+
+/* One that nobody made in a request: that what it does is nobody's must be told as well. */
+static struct place *take_unknown(const void *handle)
+{
+	const struct later nobodys = {.activity = SPAN_NOBODY};
+	return hook_live_nested() && handle ? take(handle, &nobodys) : NULL;
 }
 
 int uv_timer_start(uv_timer_t *handle, uv_timer_cb cb, uint64_t timeout, uint64_t repeat)
 {
 	const struct libuv *lib = libuv_of(__builtin_return_address(0), NULL);
 	struct place *place = cb && cb != fired ? find(handle) : NULL;
+	if (!place && cb && cb != fired)
+		place = take_unknown(handle);
 	if (!place)
 		return OF(lib, uv_timer_start)(handle, cb, timeout, repeat);
 
-	set(&place->later);
+	set(place, cb, timeout, repeat);
 	uv_timer_cb before = place->cb;
 	place->cb = cb;
 	int result = OF(lib, uv_timer_start)(handle, fired, timeout, repeat);
@@ -150,20 +179,39 @@ int uv_timer_start(uv_timer_t *handle, uv_timer_cb cb, uint64_t timeout, uint64_
 	return result;
 }
 
+static bool by_itself(const struct libuv *lib, const void *caller)
+{
+	return lib && copies_itself(&lib->copy, caller);
+}
+
 int uv_timer_again(uv_timer_t *handle)
 {
 	const struct libuv *lib = libuv_of(__builtin_return_address(0), NULL);
 	struct place *place = find(handle);
-	if (place && !(lib && copies_itself(&lib->copy, __builtin_return_address(0))))
-		set(&place->later);
+	if (place && place->cb && !by_itself(lib, __builtin_return_address(0))) {
+		uint64_t repeat = place->later.repeat / NS_PER_MS;
+		set(place, place->cb, repeat, repeat);
+	}
 	return OF(lib, uv_timer_again)(handle);
+}
+
+int uv_timer_stop(uv_timer_t *handle)
+{
+	const struct libuv *lib = libuv_of(__builtin_return_address(0), NULL);
+	struct place *place = find(handle);
+	if (place && place->later.pending && !by_itself(lib, __builtin_return_address(0)))
+		stopped(&place->later);
+	return OF(lib, uv_timer_stop)(handle);
 }
 
 void uv_close(uv_handle_t *handle, uv_close_cb cb)
 {
 	const struct libuv *lib = libuv_of(__builtin_return_address(0), NULL);
 	struct place *place = find(handle);
-	if (place)
+	if (place) {
+		if (place->later.pending)
+			stopped(&place->later);
 		give(place);
+	}
 	OF(lib, uv_close)(handle, cb);
 }

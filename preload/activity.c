@@ -406,6 +406,28 @@ span_ref activity_for_opening(void)
 	return current;
 }
 
+/* Is the only doubt that somebody sleeps for what is not proven yet? */
+static bool only_sleepers(void)
+{
+	bool callback = thread.evidence == EVIDENCE_CALLBACK;
+	bool named = thread.evidence == EVIDENCE_HANDED && thread.taken_at == MESSAGE_OF_CALL;
+	if (thread.ambiguous && !(callback && thread.ambiguous == AMBIGUOUS_TIMER))
+		return false;
+	return (callback || named || thread.evidence == EVIDENCE_REQUEST ||
+		thread.evidence == EVIDENCE_ANSWER) &&
+	       loop_is_direct() && !later_others_wait_unseen(thread.current);
+}
+
+span_ref activity_for_registering(bool *conditional)
+{
+	span_ref opening = activity_for_opening();
+	*conditional = opening == SPAN_NOBODY;
+	if (opening != SPAN_NOBODY)
+		return opening;
+	span_ref window = activity_window();
+	return window != SPAN_NOBODY && only_sleepers() ? window : SPAN_NOBODY;
+}
+
 static enum parent_evidence thread_says(void)
 {
 	static const uint8_t says[] = {
@@ -444,7 +466,8 @@ struct activity_verdict activity_for_nth_call(const struct conn *conn, uint32_t 
 
 	/* Made by it, for it: whatever the thread has read since. Only a loop whose requests never wait for a
 	 * connection is sure to give none to another request than it was made for. */
-	bool direct = thread.loop && loop_is_direct();
+	bool callback = thread.evidence == EVIDENCE_CALLBACK && current == opener;
+	bool direct = thread.loop && !callback && loop_is_direct() && !later_others_wait(opener);
 	if (opener != SPAN_NOBODY &&
 	    (direct || ((current == SPAN_NOBODY || thread.ambiguous) && (!thread.loop || alone()))))
 		return (struct activity_verdict){.activity = opener, .evidence = PARENT_CONNECTION};

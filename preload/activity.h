@@ -74,6 +74,8 @@ span_ref activity_window(void);
 span_ref activity_for_sending(bool *sure);
 /* Who opened this connection, if that is certain. */
 span_ref activity_for_opening(void);
+/* Who registers a callback. conditional: certain only if others sleep for their own (later.h). */
+span_ref activity_for_registering(bool *conditional);
 
 /* Rule 5: who received exactly this context? NOBODY when none or more than one did. `process` is set when it
  * is the context that the process was started with. */

@@ -143,9 +143,12 @@ void conn_feed(struct conn *conn, enum protocol_half half, const struct iovec *i
 
 static void received_nothing(struct conn *conn, ssize_t got, int error, struct exchange_sink *sink)
 {
+	struct span *asked = conn->role == ROLE_SERVER ? exchange_first(conn) : NULL;
+	struct bytes name = got == 0 ? BYTES_NONE : exchange_error_name(error);
+	if (asked && (got == 0 || name.len))
+		atomic_store_explicit(&asked->deserted, true, memory_order_relaxed);
 	if (got == 0) {
 		conn->peer_closed = true;
-		struct span *asked = conn->role == ROLE_SERVER ? exchange_first(conn) : NULL;
 		if (asked && atomic_load_explicit(&asked->calls, memory_order_relaxed) > 0)
 			atomic_store_explicit(&asked->hung_up, true, memory_order_relaxed);
 		conn->protocol->end(conn->state, conn_half_in(conn), &sink->base);
@@ -153,7 +156,6 @@ static void received_nothing(struct conn *conn, ssize_t got, int error, struct e
 			exchange_abandon(conn, BYTES("response_truncated"), BYTES_NONE, clock_now());
 		return;
 	}
-	struct bytes name = exchange_error_name(error);
 	if (name.len == 0)
 		return;
 	if (conn->connecting) {

@@ -444,8 +444,10 @@ static void response_event(struct exchange_sink *sink, struct span *span, const 
 			span_event(span, "response.first_byte", now_of(sink));
 		if (span->kind == SPAN_CLIENT)
 			exchange_answer_read(sink->conn, span);
-		else if (span->reader)
+		else if (span->reader) {
+			later_answering(span);
 			handoff_answering(span);
+		}
 		atomic_store_explicit(&span->responding, true, memory_order_relaxed);
 		break;
 	case EVENT_RESPONSE_HEAD:

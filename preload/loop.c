@@ -7,6 +7,7 @@
 #include "preload/later.h"
 #include "preload/log.h"
 #include "preload/messages.h"
+#include "preload/session.h"
 
 _Atomic uint8_t loop_habits;
 _Atomic uintptr_t loop_reader;
@@ -59,7 +60,8 @@ enum ambiguity loop_doubt(bool alone)
 	if (shared && !alone)
 		return AMBIGUOUS_LOOP;
 	bool named = thread.evidence == EVIDENCE_HANDED && thread.taken_at == MESSAGE_OF_CALL;
-	if ((request || named || thread.evidence == EVIDENCE_ANSWER) && loop_is_direct())
+	if ((request || named || thread.evidence == EVIDENCE_ANSWER) && loop_is_direct() &&
+	    !later_others_wait(thread.current))
 		return AMBIGUOUS_NOT;
 	if (!alone && !(request && thread.events == 1 && thread.windows == 1))
 		return AMBIGUOUS_LOOP;
@@ -88,10 +90,36 @@ void loop_left(span_ref activity)
 		      is(&span->hung_up);
 	if (calls || client)
 		return;
-	later_left(span);
-	breaks(LOOP_LEFT_WAITING);
+	if (!later_left(span))
+		breaks(LOOP_LEFT_WAITING);
 	if (!atomic_load_explicit(&span->sent, memory_order_relaxed))
 		breaks(LOOP_LEFT_UNSENT);
+}
+
+static void replied(const struct conn *conn)
+{
+	struct span *span = conn->role == ROLE_SERVER && conn->first ? span_slot(conn->first - 1) : NULL;
+	if (!span || !is(&span->request_ended))
+		return;
+	later_answering(span);
+	activity_ended(span_reference(span));
+}
+
+void loop_replied(int fd)
+{
+	struct conn *conn = conn_get(fd);
+	struct conn *session = conn ? session_above(conn) : NULL;
+	if (conn)
+		replied(session ? session : conn);
+	if (session)
+		conn_put(session);
+	if (conn)
+		conn_put(conn);
+}
+
+void loop_left_waiting(void)
+{
+	breaks(LOOP_LEFT_WAITING);
 }
 
 bool loop_sends(void)

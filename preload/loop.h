@@ -48,6 +48,10 @@ bool loop_is_timers(span_ref asker);
 
 /* This thread, a loop, turns from `activity` to something else. */
 void loop_left(span_ref activity);
+void loop_left_waiting(void); /* what it was left with was not what it waited for */
+/* The program has given a whole answer to the library that is going to write it there: what this thread does
+ * behind that is no more the request's than what it does behind an answer that it wrote itself. */
+void loop_replied(int fd);
 void loop_read_request(void); /* by this thread */
 void loop_pipelined(void);    /* a request was read while another one of its connection is under way */
 void loop_hidden(void);       /* what a loop reads, and when it acts, is not seen in order: a ring */

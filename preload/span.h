@@ -64,8 +64,13 @@ struct span {
 	bool head_seen, described, passed_on;
 	_Atomic bool request_ended, responding; /* relaxed: a loop looks at them, and answers elsewhere */
 	bool quiet, of_process;                 /* CLIENT: no span so far; whose it is: the process's */
-	_Atomic bool stuck;     /* SERVER: the kernel did not take all of the last write of the answer */
-	_Atomic bool adrift;    /* SERVER: left with nothing under way that is seen, and counted so */
+	_Atomic bool stuck; /* SERVER: the kernel did not take all of the last write of the answer */
+	_Atomic uint8_t
+		adrift; /* SERVER: left with nothing under way that is seen, and counted so (later.h) */
+	_Atomic uint8_t timer;  /* SERVER: what its timer that is due first does, as later.h numbers that */
+	_Atomic uint8_t woken;  /* SERVER: by such a one, and makes calls */
+	_Atomic bool deserted;  /* SERVER: its client has gone */
+	uint64_t timer_due;     /* SERVER: monotonic ns; of its loop's thread */
 	_Atomic bool hung_up;   /* SERVER: its client has gone, while calls were under way */
 	_Atomic uint8_t sent;   /* SERVER: a message of it went to another thread (handoff.h) */
 	_Atomic bool unsent;    /* SERVER: neither that nor answered yet, and counted as such (handoff.h) */

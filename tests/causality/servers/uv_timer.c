@@ -1,6 +1,7 @@
 /* uv_timer - libuv, each request makes a timer that makes its call, on a connection of its own.
  * rig: needs=pkg:libuv
  * rig: libs=-luv
+ * rig: warm=200
  * rig: calls=1 */
 struct client;
 static void wait_first(struct client *c);

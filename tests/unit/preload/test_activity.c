@@ -12,6 +12,7 @@
 #include "preload/clock.h"
 #include "preload/config.h"
 #include "preload/fdtable.h"
+#include "preload/later.h"
 #include "preload/loop.h"
 
 static struct span *serve(uint8_t id)
@@ -73,6 +74,7 @@ static int fresh_thread(void **state)
 	atomic_store(&activities_wander, false);
 	atomic_store(&activities_live, 0);
 	atomic_store(&loop_habits, 0);
+	later_restart();
 	atomic_store(&loop_reader, 0);
 	memset(&process_context, 0, sizeof(process_context));
 	return 0;

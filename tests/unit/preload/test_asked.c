@@ -15,6 +15,7 @@
 #include "preload/config.h"
 #include "preload/conn.h"
 #include "preload/counters.h"
+#include "preload/later.h"
 #include "preload/loop.h"
 #include "preload/queue.h"
 #include "tests/support/postgres_talk.h"
@@ -92,6 +93,7 @@ static int connect_to_server(void **state)
 	atomic_store(&activities_wander, false);
 	atomic_store(&activities_live, 0);
 	atomic_store(&loop_habits, 0);
+	later_restart();
 	atomic_store(&loop_reader, 0);
 	kernel_takes = 0;
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

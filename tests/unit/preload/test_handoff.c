@@ -11,6 +11,7 @@
 #include "preload/config.h"
 #include "preload/counters.h"
 #include "preload/handoff.h"
+#include "preload/later.h"
 #include "preload/loop.h"
 
 static struct conn in = {.role = ROLE_SERVER}, up = {.role = ROLE_CLIENT, .requests = 5};
@@ -97,6 +98,7 @@ static int fresh(void **state)
 	atomic_store(&activities_wander, false);
 	atomic_store(&activities_live, 0);
 	atomic_store(&loop_habits, 0);
+	later_restart();
 	atomic_store(&loop_reader, 0);
 	handoff_restart();
 	thread.loop = true;
