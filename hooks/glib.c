@@ -52,6 +52,11 @@ static const struct glib *glib_of(const void *caller, const void *handle)
 	return (const struct glib *)(const void *)copy;
 }
 
+const struct glib *glib_any(const void *caller)
+{
+	return (const struct glib *)(const void *)copies_known(&libraries, caller);
+}
+
 /* --- what is pushed and popped ------------------------------------------------------------------------ */
 
 static void *took(const GAsyncQueue *queue, void *data)

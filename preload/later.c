@@ -102,6 +102,8 @@ void later_over(struct span *span)
 
 void later_answering(struct span *span)
 {
+	if (span_inherited(span)) /* it sleeps in the parent */
+		return;
 	struct habit *habit = asleep_for(span);
 	uint8_t woken = atomic_exchange_explicit(&span->woken, 0, memory_order_relaxed);
 	if (habit) {
@@ -213,7 +215,7 @@ void later_stopped(struct later *later)
 {
 	struct span *span = later->pending && span_alive(later->activity) ? span_of(later->activity) : NULL;
 	later->pending = false;
-	if (!span)
+	if (!span || span_inherited(span))
 		return;
 	expect_no_more(span, later->habit);
 	struct habit *habit = asleep_for(span);

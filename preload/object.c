@@ -171,3 +171,32 @@ unsigned long long object_unloads(void)
 	dl_iterate_phdr(count_unloads, &unloads);
 	return unloads;
 }
+
+struct range {
+	uintptr_t low, high;
+	bool writable;
+};
+
+static int look_for_data(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct range *range = arg;
+	bool found = false, closed = false;
+	(void)size;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+		uintptr_t low = info->dlpi_addr + header->p_vaddr, high = low + header->p_memsz;
+		if (header->p_type == PT_LOAD && (header->p_flags & PF_W))
+			found |= range->low >= low && range->high <= high;
+		else if (header->p_type == PT_GNU_RELRO)
+			closed |= range->low < high && range->high > low;
+	}
+	range->writable = found && !closed;
+	return found;
+}
+
+bool object_writable(const void *data, size_t size)
+{
+	struct range range = {(uintptr_t)data, (uintptr_t)data + size, false};
+	dl_iterate_phdr(look_for_data, &range);
+	return range.writable;
+}

@@ -41,4 +41,7 @@ void *object_function(const struct object *object, const char *name);
 /* The same of a variable, and how large it is. */
 void *object_variable(const struct object *object, const char *name, size_t *size);
 
+/* Is all of that some object's data that may be written? Takes the loader's lock. */
+bool object_writable(const void *data, size_t size);
+
 #endif

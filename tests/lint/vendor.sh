@@ -22,6 +22,8 @@ compare postgresql/libpq-fe.h hooks/libpq.h
 compare mariadb/mysql.h hooks/mysql.h
 compare hiredis/async.h hooks/hiredis.h
 compare uv.h hooks/libuv.h
+compare event2/http.h hooks/libevent.h
+compare event2/event.h hooks/libevent.h
 compare glib.h hooks/glib.h
 compare apr_thread_pool.h hooks/apr.h
 compare liburing.h hooks/liburing.h

@@ -8,7 +8,7 @@
 
 struct client {
 	int fd, up;
-	guint fd_watch, up_watch;
+	guint fd_watch, up_watch, timeout;
 	struct request request;
 	bool connected, gone;
 	size_t len, up_len;
@@ -17,16 +17,29 @@ struct client {
 
 static gboolean up_event(gint fd, GIOCondition what, gpointer data);
 
+static void make_call(struct client *c)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((unsigned short)rig_back)};
+	c->up = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (connect(c->up, (struct sockaddr *)&to, sizeof(to)) && errno != EINPROGRESS)
+		abort();
+	c->up_watch = g_unix_fd_add(c->up, G_IO_OUT, up_event, c);
+}
+
+#ifndef WHEN_READ /* glib_timer.c */
+#define WHEN_READ make_call
+#endif
+
 static gboolean client_event(gint fd, GIOCondition what, gpointer data)
 {
 	struct client *c = data;
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((unsigned short)rig_back)};
 	(void)what;
 	ssize_t got = read(fd, c->buf + c->len, sizeof(c->buf) - 1 - c->len);
 	if (got <= 0) {
 		close(fd);
 		c->gone = true;
-		if (c->up < 0)
+		if (c->up < 0 && !c->timeout)
 			free(c);
 		return G_SOURCE_REMOVE;
 	}
@@ -35,11 +48,7 @@ static gboolean client_event(gint fd, GIOCondition what, gpointer data)
 		return G_SOURCE_CONTINUE;
 	c->len = c->up_len = 0;
 	c->connected = false;
-	c->up = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (connect(c->up, (struct sockaddr *)&to, sizeof(to)) && errno != EINPROGRESS)
-		abort();
-	c->up_watch = g_unix_fd_add(c->up, G_IO_OUT, up_event, c);
+	WHEN_READ(c);
 	return G_SOURCE_CONTINUE;
 }
 

@@ -1,6 +1,8 @@
-/* neg_uv_batch - libuv, all timers with one function: requests wait for one of their own; late, one is only
- * the limit of what they wait for, which is the timer of another one. The call is made there and then,
- * blocking rig: needs=pkg:libuv rig: libs=-luv rig: warm=200 rig: calls=1 */
+/* neg_uv_batch - libuv, requests sleep by a timer; late, it limits a wait for another one's
+ * rig: needs=pkg:libuv
+ * rig: libs=-luv
+ * rig: warm=200
+ * rig: calls=1 */
 struct client;
 static void wait_first(struct client *c);
 

@@ -1,5 +1,5 @@
-/* Calls that a client library was asked for by one activity and writes in the middle of another: each span is its
- * asker's child, whatever of it the kernel takes, and the answers say whose turn it is. */
+/* Calls that a client library was asked for by one activity and writes in the middle of another: each span is
+ * its asker's child, whatever of it the kernel takes, and the answers say whose turn it is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -140,7 +140,8 @@ static void expect_span(const char *statement, const struct span *parent)
 	bool child = parent && memmem(record.payload.ptr, record.payload.len, parent->context.span_id, 8);
 	assert_int_equal(child, parent != NULL);
 	if (!parent)
-		assert_non_null(memmem(record.payload.ptr, record.payload.len, "tagalong.parent.ambiguous", 25));
+		assert_non_null(
+			memmem(record.payload.ptr, record.payload.len, "tagalong.parent.ambiguous", 25));
 	queue_release(1);
 }
 
@@ -399,7 +400,10 @@ static int set_up(void **state)
 	config_load(env, "test");
 	protocol_settings.carrier = context_field;
 	protocol_settings.known_methods = config.known_method_list;
-	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && asked_init(64) && queue_open(1 << 20, 0) ? 0 : -1;
+	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && asked_init(64) &&
+			       queue_open(1 << 20, 0)
+		       ? 0
+		       : -1;
 }
 
 int main(void)
