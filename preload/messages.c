@@ -1,6 +1,5 @@
 #include "preload/messages.h"
 
-#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -118,23 +117,14 @@ static bool claim(struct place *place)
 	return atomic_compare_exchange_strong(&place->key, &was, WRITING);
 }
 
-/* The same sent by another thread at this moment, whose place has perhaps no key yet. */
-static void find_settled(uint64_t key, struct place **found)
-{
-	for (int tries = 0; tries < 1000; tries++) {
-		bool writing = false;
-		*found = find(key, NULL);
-		for (uint32_t i = 0; i < PROBES; i++)
-			writing = writing || atomic_load(&probe(key, i)->key) == WRITING;
-		if (*found || !writing)
-			return;
-		sched_yield();
-	}
-}
+/* How often nothing could be kept: whoever writes meanwhile may have the same, which the other did not find.
+ */
+static _Atomic uint64_t missed;
 
 static void sent_first(uint64_t key, uint64_t value)
 {
 	struct place *twin;
+	uint64_t before = atomic_load(&missed);
 	for (uint32_t i = 0; i < PROBES; i++) {
 		struct place *place = probe(key, i);
 		if (!claim(place))
@@ -147,10 +137,13 @@ static void sent_first(uint64_t key, uint64_t value)
 			atomic_store(&twin->value, DOUBTFUL);
 			atomic_store(&place->value, DOUBTFUL);
 		}
+		if (atomic_load(&missed) != before)
+			atomic_store(&place->value, DOUBTFUL);
 		return;
 	}
 	count_one(messages_unkept);
-	find_settled(key, &twin);
+	atomic_fetch_add(&missed, 1);
+	twin = find(key, NULL);
 	if (twin)
 		atomic_store(&twin->value, DOUBTFUL);
 }
