@@ -138,16 +138,20 @@ static void date_text(char out[32], int64_t day)
 	snprintf(out, 32, "%04d-%02d-%02d", (int)(year + era * 400 + (number <= 2)), number, date);
 }
 
+/* A file that is read as a whole: one at a time. What is told of it is copied. */
+static char whole[65536];
+
 static void add_creation_time(struct set *set)
 {
-	static char stat[2048], all[65536];
+	static char stat[2048];
 	char text[104], date[32];
 	long long ticks = 0, boot = 0;
 
-	if (!read_file("/proc/self/stat", stat, sizeof(stat)) || !read_file("/proc/stat", all, sizeof(all)))
+	if (!read_file("/proc/self/stat", stat, sizeof(stat)) ||
+	    !read_file("/proc/stat", whole, sizeof(whole)))
 		return;
 	const char *at = strrchr(stat, ')'); /* the name before it may hold anything */
-	const char *btime = strstr(all, "btime ");
+	const char *btime = strstr(whole, "btime ");
 	if (!at || !btime || sscanf(btime, "btime %lld", &boot) != 1)
 		return;
 	at++;
@@ -166,11 +170,10 @@ static void add_creation_time(struct set *set)
 /* The user's name from /etc/passwd itself: the system's look-up would load libraries into the host. */
 static void add_owner(struct set *set)
 {
-	static char passwd[65536];
 	unsigned own = (unsigned)getuid();
-	if (!read_file("/etc/passwd", passwd, sizeof(passwd)))
+	if (!read_file("/etc/passwd", whole, sizeof(whole)))
 		return;
-	struct bytes lines = bytes_of(passwd), line, field;
+	struct bytes lines = bytes_of(whole), line, field;
 	while (bytes_next(&lines, '\n', &line)) {
 		struct bytes rest = line, name = BYTES_NONE;
 		unsigned id = ~0u;
@@ -255,9 +258,8 @@ static void add_os(struct set *set)
 /* 64 hex digits that stand alone in a line of `path`, preferably behind "containers/". */
 static bool container_id_in(const char *path, const char *marker, char id[65])
 {
-	static char text[65536];
-	size_t len = read_file(path, text, sizeof(text)), run = 0;
-	const char *from = marker ? strstr(text, marker) : text;
+	size_t len = read_file(path, whole, sizeof(whole)), run = 0;
+	const char *from = marker ? strstr(whole, marker) : whole;
 	if (!len || !from)
 		return false;
 	for (const char *at = from;; at++) {

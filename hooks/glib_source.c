@@ -46,17 +46,19 @@ HOOK_LATE_LIBRARY(glib_source, SYMBOLS);
 #define PROBES 16
 #define FILLING ((uintptr_t)1)
 
-static struct place {
+struct place {
 	_Atomic uintptr_t source; /* 0: free */
 	uint64_t delay;
 	uintptr_t function;
 	struct later later;
-} places[PLACES];
+};
+static _Atomic(void *) places; /* of PLACES, when there is one */
 static _Atomic uint32_t used;
 
 static struct place *probe(const GSource *source, uint32_t i)
 {
-	return &places[((uint32_t)(((uintptr_t)source * 0x9e3779b97f4a7c15ull) >> 40) + i) % PLACES];
+	struct place *table = atomic_load_explicit(&places, memory_order_acquire);
+	return &table[((uint32_t)(((uintptr_t)source * 0x9e3779b97f4a7c15ull) >> 40) + i) % PLACES];
 }
 
 static struct place *find(const GSource *source)
@@ -73,7 +75,8 @@ static struct place *find(const GSource *source)
 static struct place *take(const GSource *source, uint64_t delay, uintptr_t function,
 			  const struct later *later)
 {
-	for (uint32_t i = 0; i < PROBES; i++) {
+	bool room = later_table(&places, PLACES * sizeof(struct place));
+	for (uint32_t i = 0; room && i < PROBES; i++) {
 		struct place *place = probe(source, i);
 		uintptr_t none = 0;
 		if (!atomic_compare_exchange_strong(&place->source, &none, FILLING))

@@ -55,19 +55,21 @@ static const struct libevent_events *events_of(const void *caller)
 #define PROBES 16
 #define FILLING ((uintptr_t)1)
 
-static struct place {
+struct place {
 	_Atomic uintptr_t event; /* 0: free */
 	event_callback_fn callback;
 	event_finalize_callback_fn finalize;
 	void *argument;
 	bool persists;
 	struct later later;
-} places[PLACES];
+};
+static _Atomic(void *) places; /* of PLACES, when there is one */
 static _Atomic uint32_t used;
 
 static struct place *probe(uintptr_t event, uint32_t i)
 {
-	return &places[((uint32_t)((event * 0x9e3779b97f4a7c15ull) >> 40) + i) % PLACES];
+	struct place *table = atomic_load_explicit(&places, memory_order_acquire);
+	return &table[((uint32_t)((event * 0x9e3779b97f4a7c15ull) >> 40) + i) % PLACES];
 }
 
 static struct place *find(const struct event *event)
@@ -85,7 +87,8 @@ static struct place *find(const struct event *event)
 static struct place *take(uintptr_t key, event_callback_fn callback, void *argument,
 			  const struct later *later)
 {
-	for (uint32_t i = 0; i < PROBES; i++) {
+	bool room = later_table(&places, PLACES * sizeof(struct place));
+	for (uint32_t i = 0; room && i < PROBES; i++) {
 		struct place *place = probe(key, i);
 		uintptr_t none = 0;
 		if (!atomic_compare_exchange_strong(&place->event, &none, FILLING))

@@ -31,16 +31,18 @@ HOOK_LATE_LIBRARY(uv_timer, SYMBOLS);
 #define PROBES 16
 #define NS_PER_MS 1000000ull
 
-static struct place {
+struct place {
 	_Atomic uintptr_t handle; /* 0: free */
 	uv_timer_cb cb;
 	struct later later;
-} places[PLACES];
+};
+static _Atomic(void *) places; /* of PLACES, when there is one */
 static _Atomic uint32_t used;
 
 static struct place *probe(const void *handle, uint32_t i)
 {
-	return &places[((uint32_t)(((uintptr_t)handle * 0x9e3779b97f4a7c15ull) >> 40) + i) % PLACES];
+	struct place *table = atomic_load_explicit(&places, memory_order_acquire);
+	return &table[((uint32_t)(((uintptr_t)handle * 0x9e3779b97f4a7c15ull) >> 40) + i) % PLACES];
 }
 
 static struct place *find(const void *handle)
@@ -56,7 +58,8 @@ static struct place *find(const void *handle)
 
 static struct place *take(const void *handle, const struct later *later)
 {
-	for (uint32_t i = 0; i < PROBES; i++) {
+	bool room = later_table(&places, PLACES * sizeof(struct place));
+	for (uint32_t i = 0; room && i < PROBES; i++) {
 		struct place *place = probe(handle, i);
 		uintptr_t none = 0;
 		if (!atomic_compare_exchange_strong(&place->handle, &none, (uintptr_t)handle))
