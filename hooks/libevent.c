@@ -2,8 +2,9 @@
  * written when the loop finds that the client can take them.
  *
  * Until then nothing of such a request is under way that the socket tells of, and nobody waits for anything
- * but its client. The first part of an answer that comes in pieces says nothing of what the next one waits
- * for. */
+ * but its client. Its timers are not followed: event_add() and its like are names that plug-ins of all makes
+ * have for functions of their own, whose calls a hook would take away from them. The first part of an answer
+ * that comes in pieces says nothing of what the next one waits for. */
 #include "hooks/libevent.h"
 
 #include "hooks/nested.h"

@@ -27,6 +27,16 @@ else
 	expect "musl: output" "" "$(diff "$work/bare" "$work/traced")"
 fi
 
+# --- names that a library has which is not here are the plug-ins' own that bear them
+for plugin in 1 2; do
+	gcc -O1 -fPIC -shared -DPLUGIN=$plugin -o "$work/plugin$plugin.so" "$top/tests/integration/snippets/own_names.c" || bad "own_names.c does not build"
+done
+gcc -O1 -o "$work/own_names" "$top/tests/integration/snippets/own_names.c" -ldl || bad "own_names.c does not build"
+"$work/own_names" "$work/plugin1.so" "$work/plugin2.so" >"$work/bare"
+expect "names of their own, bare" "10001 11234 10056 20001 21234 20056" "$(xargs <"$work/bare")"
+traced guest "$work/own_names" "$work/plugin1.so" "$work/plugin2.so" >"$work/traced"
+expect "names of their own" "" "$(diff "$work/bare" "$work/traced")"
+
 # --- a seccomp filter that would kill us for our own calls: what was recorded before is out, and the program ends as it would
 out=$(traced guest timeout -s KILL 20 "$work/guest" seccomp "$port")
 expect "under a filter: exit status" 7 $?

@@ -2,13 +2,9 @@
  * /alive/...: and then it is answered. /ended/...: it is answered at once. /twice/...: the timer repeats once, and is started again by
  * uv_timer_again(); answered at the end. /batch/...: the first one's timer makes the calls of two. /tick/...: one
  * that was made at the start is started again; answered at once. */
-#include <arpa/inet.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <uv.h>
+
+#include "timers_call.h"
 
 struct client {
 	uv_tcp_t tcp;
@@ -17,26 +13,10 @@ struct client {
 	size_t len;
 	int fired, open;
 };
-static int back, ticked;
+static int ticked;
 static uv_timer_t ticks;
 static struct client *batch[16];
 static int batched;
-
-static void call(const char *path)
-{
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((unsigned short)back)};
-	char text[256];
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to)))
-		exit(3);
-	int len = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n", path);
-	if (write(fd, text, (size_t)len) != len)
-		exit(3);
-	while (read(fd, text, sizeof(text)) > 0)
-		continue;
-	close(fd);
-}
 
 static void answer(struct client *c)
 {
