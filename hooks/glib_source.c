@@ -13,8 +13,7 @@
 #include "hooks/glib.h"
 
 #include "hooks/nested.h"
-#include "preload/counters.h"
-#include "preload/later.h"
+#include "preload/later_table.h"
 #include "preload/object.h"
 
 #define SYMBOLS(WRAP, CALL)                    \
@@ -42,54 +41,28 @@ HOOK_LATE_LIBRARY(glib_source, SYMBOLS);
 
 /* --- whose they are ----------------------------------------------------------------------------------- */
 
-#define PLACES 4096
-#define PROBES 16
-#define FILLING ((uintptr_t)1)
-
 struct place {
-	_Atomic uintptr_t source; /* 0: free */
+	struct later_place as; /* by the source */
 	uint64_t delay;
 	uintptr_t function;
-	struct later later;
 };
-static _Atomic(void *) places; /* of PLACES, when there is one */
-static _Atomic uint32_t used;
-
-static struct place *probe(const GSource *source, uint32_t i)
-{
-	struct place *table = atomic_load_explicit(&places, memory_order_acquire);
-	return &table[((uint32_t)(((uintptr_t)source * 0x9e3779b97f4a7c15ull) >> 40) + i) % PLACES];
-}
+static struct later_table sources = {.size = sizeof(struct place)};
 
 static struct place *find(const GSource *source)
 {
-	if (atomic_load_explicit(&used, memory_order_relaxed) == 0 || !source)
-		return NULL;
-	for (uint32_t i = 0; i < PROBES; i++)
-		if (atomic_load_explicit(&probe(source, i)->source, memory_order_acquire) ==
-		    (uintptr_t)source)
-			return probe(source, i);
-	return NULL;
+	return later_find(&sources, source);
 }
 
 static struct place *take(const GSource *source, uint64_t delay, uintptr_t function,
 			  const struct later *later)
 {
-	bool room = later_table(&places, PLACES * sizeof(struct place));
-	for (uint32_t i = 0; room && i < PROBES; i++) {
-		struct place *place = probe(source, i);
-		uintptr_t none = 0;
-		if (!atomic_compare_exchange_strong(&place->source, &none, FILLING))
-			continue;
-		place->delay = delay;
-		place->function = function;
-		place->later = *later;
-		atomic_fetch_add_explicit(&used, 1, memory_order_relaxed);
-		atomic_store_explicit(&place->source, (uintptr_t)source, memory_order_release);
-		return place;
-	}
-	count_one(timers_unkept);
-	return NULL;
+	struct place *place = later_take(&sources, source, later);
+	if (!place)
+		return NULL;
+	place->delay = delay;
+	place->function = function;
+	later_show(place, source);
+	return place;
 }
 
 /* --- the functions in the library's place ------------------------------------------------------------- */
@@ -130,9 +103,9 @@ static __attribute__((noinline)) void ends(struct later *stopped)
 static int run(const struct table *table, GSource *source, GSourceFunc callback, void *data)
 {
 	struct place *place = find(source);
-	begins(place ? &place->later : NULL);
+	begins(place ? &place->as.later : NULL);
 	int again = table->dispatch(source, callback, data);
-	ends(place && !again ? &place->later : NULL);
+	ends(place && !again ? &place->as.later : NULL);
 	return again;
 }
 
@@ -140,13 +113,12 @@ static void over(const struct table *table, GSource *source)
 {
 	struct place *place = find(source);
 	if (place) {
-		if (place->later.pending && hook_live_nested()) {
+		if (place->as.later.pending && hook_live_nested()) {
 			struct nested nested = nested_enter();
-			later_stopped(&place->later);
+			later_stopped(&place->as.later);
 			nested_leave(nested);
 		}
-		atomic_store_explicit(&place->source, 0, memory_order_release);
-		atomic_fetch_sub_explicit(&used, 1, memory_order_relaxed);
+		later_give(&sources, place);
 	}
 	if (table->finalize)
 		table->finalize(source);
@@ -216,7 +188,7 @@ static __attribute__((noinline)) unsigned added(const struct glib *lib, unsigned
 	struct nested nested = nested_enter();
 	struct place *place = made(source, number, delay, (uintptr_t)function);
 	if (place)
-		(void)later_set(&place->later, place->function, delay, delay ? delay : 1);
+		(void)later_set(&place->as.later, place->function, delay, delay ? delay : 1);
 	nested_leave(nested);
 	return id;
 }
@@ -284,7 +256,7 @@ void g_source_set_callback(GSource *source, GSourceFunc function, void *data, GD
 {
 	const struct glib *lib = glib_any(CALLER);
 	struct place *place = find(source);
-	if (place && !place->later.pending && function)
+	if (place && !place->as.later.pending && function)
 		place->function = (uintptr_t)function;
 	OF(lib, g_source_set_callback)(source, function, data, notify);
 }
@@ -292,11 +264,11 @@ void g_source_set_callback(GSource *source, GSourceFunc function, void *data, GD
 static __attribute__((noinline)) void set(struct place *place, bool certain)
 {
 	if (!hook_live_nested() || !certain) {
-		place->later = (struct later){.activity = SPAN_NOBODY};
+		place->as.later = (struct later){.activity = SPAN_NOBODY};
 		return;
 	}
 	struct nested nested = nested_enter();
-	(void)later_set(&place->later, place->function, place->delay, place->delay ? place->delay : 1);
+	(void)later_set(&place->as.later, place->function, place->delay, place->delay ? place->delay : 1);
 	nested_leave(nested);
 }
 
@@ -315,7 +287,7 @@ void g_source_set_ready_time(GSource *source, int64_t ready_time)
 {
 	const struct glib *lib = glib_any(CALLER);
 	struct place *place = find(source);
-	if (place && place->later.pending && !copies_itself(lib ? &lib->copy : NULL, CALLER))
+	if (place && place->as.later.pending && !copies_itself(lib ? &lib->copy : NULL, CALLER))
 		set(place, OF(lib, g_main_context_is_owner)(NULL));
 	OF(lib, g_source_set_ready_time)(source, ready_time);
 }

@@ -12,8 +12,7 @@
 #include "hooks/libuv.h"
 
 #include "hooks/nested.h"
-#include "preload/counters.h"
-#include "preload/later.h"
+#include "preload/later_table.h"
 
 #define SYMBOLS(WRAP, CALL)  \
 	WRAP(uv_timer_init)  \
@@ -27,56 +26,25 @@ HOOK_LATE_LIBRARY(uv_timer, SYMBOLS);
 /* That of the caller's copy. */
 #define OF(lib, name) ((lib) && (lib)->name ? (lib)->name : REAL(name))
 
-#define PLACES 4096
-#define PROBES 16
 #define NS_PER_MS 1000000ull
 
 struct place {
-	_Atomic uintptr_t handle; /* 0: free */
+	struct later_place as; /* by the handle */
 	uv_timer_cb cb;
-	struct later later;
 };
-static _Atomic(void *) places; /* of PLACES, when there is one */
-static _Atomic uint32_t used;
-
-static struct place *probe(const void *handle, uint32_t i)
-{
-	struct place *table = atomic_load_explicit(&places, memory_order_acquire);
-	return &table[((uint32_t)(((uintptr_t)handle * 0x9e3779b97f4a7c15ull) >> 40) + i) % PLACES];
-}
+static struct later_table timers = {.size = sizeof(struct place)};
 
 static struct place *find(const void *handle)
 {
-	if (atomic_load_explicit(&used, memory_order_relaxed) == 0 || !handle)
-		return NULL;
-	for (uint32_t i = 0; i < PROBES; i++)
-		if (atomic_load_explicit(&probe(handle, i)->handle, memory_order_acquire) ==
-		    (uintptr_t)handle)
-			return probe(handle, i);
-	return NULL;
+	return later_find(&timers, handle);
 }
 
 static struct place *take(const void *handle, const struct later *later)
 {
-	bool room = later_table(&places, PLACES * sizeof(struct place));
-	for (uint32_t i = 0; room && i < PROBES; i++) {
-		struct place *place = probe(handle, i);
-		uintptr_t none = 0;
-		if (!atomic_compare_exchange_strong(&place->handle, &none, (uintptr_t)handle))
-			continue;
-		place->cb = NULL;
-		place->later = *later;
-		atomic_fetch_add_explicit(&used, 1, memory_order_relaxed);
-		return place;
-	}
-	count_one(timers_unkept);
-	return NULL;
-}
-
-static void give(struct place *place)
-{
-	atomic_store_explicit(&place->handle, 0, memory_order_release);
-	atomic_fetch_sub_explicit(&used, 1, memory_order_relaxed);
+	struct place *place = later_take(&timers, handle, later);
+	if (place)
+		later_show(place, handle);
+	return place;
 }
 
 static __attribute__((noinline)) void begins(struct later *later)
@@ -118,7 +86,7 @@ static void fired(uv_timer_t *handle)
 	if (!place) /* cannot be: it is given back when the timer is stopped for good */
 		return;
 	uv_timer_cb cb = place->cb;
-	begins(&place->later);
+	begins(&place->as.later);
 	cb(handle);
 	ends();
 }
@@ -130,9 +98,9 @@ int uv_timer_init(uv_loop_t *loop, uv_timer_t *handle)
 	struct later later;
 
 	if (stale) {
-		if (stale->later.pending)
-			stopped(&stale->later);
-		give(stale);
+		if (stale->as.later.pending)
+			stopped(&stale->as.later);
+		later_give(&timers, stale);
 	}
 	int result = OF(lib, uv_timer_init)(loop, handle);
 	if (result != 0 || !hook_live_nested() ||
@@ -149,11 +117,11 @@ static __attribute__((noinline)) void set(struct place *place, uv_timer_cb cb, u
 					  uint64_t repeat)
 {
 	if (!hook_live_nested()) {
-		place->later = (struct later){.activity = SPAN_NOBODY};
+		place->as.later = (struct later){.activity = SPAN_NOBODY};
 		return;
 	}
 	struct nested nested = nested_enter();
-	later_set(&place->later, (uintptr_t)cb, delay * NS_PER_MS, repeat * NS_PER_MS);
+	later_set(&place->as.later, (uintptr_t)cb, delay * NS_PER_MS, repeat * NS_PER_MS);
 	nested_leave(nested);
 }
 
@@ -192,7 +160,7 @@ int uv_timer_again(uv_timer_t *handle)
 	const struct libuv *lib = libuv_of(__builtin_return_address(0), NULL);
 	struct place *place = find(handle);
 	if (place && place->cb && !by_itself(lib, __builtin_return_address(0))) {
-		uint64_t repeat = place->later.repeat / NS_PER_MS;
+		uint64_t repeat = place->as.later.repeat / NS_PER_MS;
 		set(place, place->cb, repeat, repeat);
 	}
 	return OF(lib, uv_timer_again)(handle);
@@ -202,8 +170,8 @@ int uv_timer_stop(uv_timer_t *handle)
 {
 	const struct libuv *lib = libuv_of(__builtin_return_address(0), NULL);
 	struct place *place = find(handle);
-	if (place && place->later.pending && !by_itself(lib, __builtin_return_address(0)))
-		stopped(&place->later);
+	if (place && place->as.later.pending && !by_itself(lib, __builtin_return_address(0)))
+		stopped(&place->as.later);
 	return OF(lib, uv_timer_stop)(handle);
 }
 
@@ -212,9 +180,9 @@ void uv_close(uv_handle_t *handle, uv_close_cb cb)
 	const struct libuv *lib = libuv_of(__builtin_return_address(0), NULL);
 	struct place *place = find(handle);
 	if (place) {
-		if (place->later.pending)
-			stopped(&place->later);
-		give(place);
+		if (place->as.later.pending)
+			stopped(&place->as.later);
+		later_give(&timers, place);
 	}
 	OF(lib, uv_close)(handle, cb);
 }

@@ -6,7 +6,6 @@
 #include "preload/clock.h"
 #include "preload/log.h"
 #include "preload/loop.h"
-#include "preload/sys.h"
 #include "preload/thread.h"
 
 #define HABITS 16
@@ -23,19 +22,6 @@ static struct habit {
 } habits[HABITS];
 static _Atomic uint32_t waiting; /* requests that were left with nothing that is seen, and live */
 static _Atomic uint32_t broken;
-
-/* Two threads may map it at once: the loser gives its mapping back. */
-void *later_table(_Atomic(void *) *table, size_t bytes)
-{
-	void *there = atomic_load_explicit(table, memory_order_acquire);
-	if (there)
-		return there;
-	void *fresh = sys_map(bytes);
-	if (!fresh || atomic_compare_exchange_strong(table, &there, fresh))
-		return fresh;
-	sys_unmap(fresh, bytes);
-	return there;
-}
 
 static bool is(const _Atomic bool *flag)
 {

@@ -35,10 +35,6 @@ struct later {
 	uint64_t repeat;  /* ns, 0: once */
 };
 
-/* A library's table, of zeroes, mapped when its first timer wants a place: who has none pays nothing. NULL:
- * no memory. It stays. */
-void *later_table(_Atomic(void *) *table, size_t bytes);
-
 /* This thread makes something that may call back. False: not for anybody that is certain. */
 bool later_made(struct later *later);
 /* It sets it, to call that function in so many ns. False: it is no more `later`'s than anybody's, from now
