@@ -41,29 +41,9 @@ static void carries(int fd)
 		conn_bypassed(fd);
 }
 
-/* Of what is no socket or wake-up, and brings no event of another request, nothing is known or needed. */
-static bool is_event(const struct io_uring_sqe *sqe)
-{
-	switch (sqe->opcode) {
-	case IORING_OP_POLL_ADD:
-	case IORING_OP_SENDMSG:
-	case IORING_OP_RECVMSG:
-	case IORING_OP_ACCEPT:
-	case IORING_OP_CONNECT:
-	case IORING_OP_TIMEOUT:
-	case IORING_OP_SEND:
-	case IORING_OP_RECV:
-	case IORING_OP_EPOLL_CTL:
-		return true;
-	default:
-		return sqe->opcode > IORING_OP_TEE || (sqe->flags & IOSQE_FIXED_FILE) ||
-		       (sqe->fd >= 0 && fdtable_get(sqe->fd));
-	}
-}
-
 static void look(const struct io_uring_sqe *sqe)
 {
-	if (is_event(sqe)) {
+	if (uring_op_is_event(sqe)) {
 		atomic_store_explicit(&carries_events, true, memory_order_relaxed);
 		activity_unseen();
 	}

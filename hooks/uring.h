@@ -106,6 +106,8 @@ bool uring_begin(struct uring_call *call, struct io_uring *ring, unsigned how);
 void uring_end(struct uring_call *call, struct io_uring *ring);
 
 /* uring_op.c. All expect hook_enter(). */
+/* Of what is no socket or wake-up, and brings no event of another request, nothing is known or needed. */
+bool uring_op_is_event(const struct io_uring_sqe *sqe);
 void uring_op_give(struct uring *uring, const struct io_uring_sqe *sqe);
 void uring_op_done(struct uring *uring, const struct io_uring_cqe *cqe, bool fresh);
 void uring_op_lose_all(struct uring *uring);  /* nobody knows any more what became of them */

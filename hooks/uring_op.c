@@ -263,8 +263,7 @@ static void classify(struct uring *uring, struct uring_op *op, const struct io_u
 	}
 }
 
-/* Of what is no socket or wake-up, and brings no event of another request, nothing is known or needed. */
-static bool is_event(const struct io_uring_sqe *sqe)
+bool uring_op_is_event(const struct io_uring_sqe *sqe)
 {
 	switch (sqe->opcode) {
 	case IORING_OP_POLL_ADD:
@@ -353,7 +352,7 @@ static __attribute__((noinline)) void keep(struct uring *uring, const struct io_
 
 void uring_op_give(struct uring *uring, const struct io_uring_sqe *sqe)
 {
-	bool event = is_event(sqe);
+	bool event = uring_op_is_event(sqe);
 	if (!uring->eventful && !(sqe->flags & IOSQE_CQE_SKIP_SUCCESS) && give_plainly(uring, event))
 		return;
 	keep(uring, sqe, event);
