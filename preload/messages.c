@@ -121,29 +121,32 @@ static bool claim(struct place *place)
  */
 static _Atomic uint64_t missed;
 
+/* Two threads that send the same at once do not both miss the other's place, or that there was none for it.
+ */
+static void settle(struct place *place, uint64_t key, uint64_t value, uint64_t before)
+{
+	atomic_store(&place->value, value);
+	atomic_store(&place->key, key);
+	struct place *twin = find(key, place);
+	if (twin)
+		atomic_store(&twin->value, DOUBTFUL);
+	if (twin || atomic_load(&missed) != before)
+		atomic_store(&place->value, DOUBTFUL);
+}
+
 static void sent_first(uint64_t key, uint64_t value)
 {
-	struct place *twin;
 	uint64_t before = atomic_load(&missed);
 	for (uint32_t i = 0; i < PROBES; i++) {
 		struct place *place = probe(key, i);
-		if (!claim(place))
-			continue;
-		atomic_store(&place->value, value);
-		atomic_store(&place->key, key);
-		/* Two threads that send the same at once do not both miss the other's place. */
-		twin = find(key, place);
-		if (twin) {
-			atomic_store(&twin->value, DOUBTFUL);
-			atomic_store(&place->value, DOUBTFUL);
+		if (claim(place)) {
+			settle(place, key, value, before);
+			return;
 		}
-		if (atomic_load(&missed) != before)
-			atomic_store(&place->value, DOUBTFUL);
-		return;
 	}
 	count_one(messages_unkept);
 	atomic_fetch_add(&missed, 1);
-	twin = find(key, NULL);
+	struct place *twin = find(key, NULL);
 	if (twin)
 		atomic_store(&twin->value, DOUBTFUL);
 }

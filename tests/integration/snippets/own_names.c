@@ -1,5 +1,5 @@
-/* own_names: plug-ins whose functions bear names that some library has as well, though it is not here; each calls its own,
- * past the program's. As a plug-in (-DPLUGIN=n) and as the program that opens two of them. */
+/* own_names: plug-ins whose functions bear names that some library has as well, though it is not here; each
+ * calls its own, past the program's. As a plug-in (-DPLUGIN=n) and as the program that opens two of them. */
 #include <stdio.h>
 #ifdef PLUGIN
 #define EXPORT __attribute__((visibility("default")))

@@ -1,7 +1,7 @@
 /* timers_uv PORT BACK: libuv. A request's call is made by a timer that it makes and starts.
- * /alive/...: and then it is answered. /ended/...: it is answered at once. /twice/...: the timer repeats once, and is started again by
- * uv_timer_again(); answered at the end. /batch/...: the first one's timer makes the calls of two. /tick/...: one
- * that was made at the start is started again; answered at once. */
+ * /alive/...: and then it is answered. /ended/...: it is answered at once. /twice/...: the timer repeats
+ * once, and is started again by uv_timer_again(); answered at the end. /batch/...: the first one's timer
+ * makes the calls of two. /tick/...: one that was made at the start is started again; answered at once. */
 #include <uv.h>
 
 #include "timers_call.h"
@@ -145,7 +145,8 @@ int main(int argc, char **argv)
 	uv_timer_start(&ticks, tick, 20, 35);
 	if (uv_timer_start(&ticks, NULL, 1, 1) != UV_EINVAL) /* refused: it goes on as it was */
 		return 2;
-	if (uv_tcp_bind(&server, (struct sockaddr *)&here, 0) || uv_listen((uv_stream_t *)&server, 64, accepted))
+	if (uv_tcp_bind(&server, (struct sockaddr *)&here, 0) ||
+	    uv_listen((uv_stream_t *)&server, 64, accepted))
 		return 1;
 	return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 }

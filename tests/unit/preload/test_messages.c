@@ -9,7 +9,7 @@
 
 #include "preload/config.h"
 #include "preload/counters.h"
-#include "preload/messages.h"
+#include "preload/messages.c" /* a thread is stopped in the midst of a message */
 
 static span_ref begin(void)
 {
@@ -212,6 +212,25 @@ static void test_two_at_the_same_moment(void **state)
 	end(b);
 }
 
+/* The one is held up in the only place that is left, the other finds none meanwhile. */
+static void test_two_at_the_same_moment_and_room_for_one(void **state)
+{
+	const uint64_t key = ((uint64_t)4000 << 40) + 5;
+	message_place at;
+	(void)state;
+	memset(places, 0, sizeof(places));
+	span_ref a = begin(), b = begin(), other = begin();
+	for (uint64_t i = 1; i < PROBES; i++)
+		message_sent(key + i, other, true);
+	uint64_t before = atomic_load(&missed);
+	struct place *last = probe(key, PROBES - 1);
+	assert_true(claim(last));
+	message_sent(key, b, true);
+	settle(last, key, a | SURE, before);
+	assert_int_equal(message_taken(key, &at), SPAN_NOBODY);
+	end(a), end(b), end(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +242,7 @@ int main(void)
 		cmocka_unit_test(test_nobodys_is_not_kept),
 		cmocka_unit_test(test_full_table_counts),
 		cmocka_unit_test(test_two_at_the_same_moment),
+		cmocka_unit_test(test_two_at_the_same_moment_and_room_for_one),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);
 }
