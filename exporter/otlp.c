@@ -7,6 +7,7 @@
 #include "exporter/json_wire.h"
 #include "exporter/metrics.h"
 #include "exporter/resource.h"
+#include "preload/counters.h"
 
 static struct buffer resource, scope, resource_json, scope_json;
 
@@ -105,10 +106,12 @@ void otlp_json(struct buffer *out, const struct batch *batch)
 		size_t before = out->len;
 		if (!first)
 			buffer_byte(out, ',');
-		if (json_wire_span(out, batch->records[i].payload))
+		if (json_wire_span(out, batch->records[i].payload)) {
 			first = false;
-		else
+		} else {
 			out->len = before;
+			count_one(spans_unreadable);
+		}
 	}
 	buffer_text(out,
 		    "],\"schemaUrl\":\"" RESOURCE_SCHEMA "\"}],\"schemaUrl\":\"" RESOURCE_SCHEMA "\"}]}");

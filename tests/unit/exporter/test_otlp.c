@@ -1,4 +1,5 @@
-/* What the span writer and the envelopes make, read back by protobuf-c: the oracle that our own encoding is right. */
+/* What the span writer and the envelopes make, read back by protobuf-c: the oracle that our own encoding is
+ * right. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -20,7 +21,9 @@
 static void make_span(uint64_t start, uint64_t end, bool child)
 {
 	struct span *span = span_begin(SPAN_SERVER, start);
-	struct context parent = {.valid = true, .remote = true, .flags = FLAG_SAMPLED | FLAG_RANDOM,
+	struct context parent = {.valid = true,
+				 .remote = true,
+				 .flags = FLAG_SAMPLED | FLAG_RANDOM,
 				 .tracestate = BYTES("a=b,c=d")};
 	memset(parent.trace_id, 0xab, 16);
 	memset(parent.span_id, 0xcd, 8);
@@ -35,7 +38,8 @@ static void make_span(uint64_t start, uint64_t end, bool child)
 	attrs_double(&span->attrs, BYTES("half"), 0.5);
 	if (child)
 		span_error(span, BYTES("timeout"));
-	span->link = (struct parent_link){.trace_id = "follows this one", .span_id = {7, 8, 9}, .flags = 3, .set = true};
+	span->link = (struct parent_link){
+		.trace_id = "follows this one", .span_id = {7, 8, 9}, .flags = 3, .set = true};
 	span_end(span, end);
 }
 
@@ -113,6 +117,28 @@ static void test_no_more_links_than_wanted(void **state)
 	queue_release(1);
 }
 
+static void test_a_damaged_span_is_left_out_and_counted(void **state)
+{
+	(void)state;
+	struct queue_record records[8];
+	struct buffer whole = {0}, both = {0};
+	uint64_t counted = count_get(spans_unreadable);
+	make_span(5, 6, false);
+	struct batch batch = {records, take(records, 1)};
+	otlp_json(&whole, &batch);
+	assert_int_equal(count_get(spans_unreadable), counted);
+	records[1] = records[0];
+	records[1].payload.len--;
+	batch.count = 2;
+	otlp_json(&both, &batch);
+	assert_int_equal(count_get(spans_unreadable), counted + 1);
+	assert_int_equal(both.len, whole.len);
+	assert_memory_equal(both.data, whole.data, whole.len);
+	queue_release(1);
+	buffer_free(&whole);
+	buffer_free(&both);
+}
+
 /* The two forms say the same: JSON made from the protobuf request equals the JSON request. */
 static void test_json_equals_protobuf(void **state)
 {
@@ -145,7 +171,9 @@ static void test_json_escapes(void **state)
 	struct buffer out = {0};
 	json_string(&out, BYTES("q\" b\\ n\n t\t c\x01 d\x7f \xc3\xa4 bad\xff\xe2\x82 end"));
 	buffer_byte(&out, 0);
-	assert_string_equal(out.data, "\"q\\\" b\\\\ n\\n t\\t c\\u0001 d\\u007f \xc3\xa4 bad\\ufffd\\ufffd\\ufffd end\"");
+	assert_string_equal(
+		out.data,
+		"\"q\\\" b\\\\ n\\n t\\t c\\u0001 d\\u007f \xc3\xa4 bad\\ufffd\\ufffd\\ufffd end\"");
 	buffer_free(&out);
 }
 
@@ -165,7 +193,7 @@ static void test_resource_ranks(void **state)
 	otlp_protobuf(&packed, &none);
 	Otlp__TracesData *data = otlp__traces_data__unpack(NULL, packed.len, (const uint8_t *)packed.data);
 	const Otlp__Resource *resource = data->resource_spans[0]->resource;
-	assert_true(has_attribute(resource, "service.name", "the-name")); /* beats RESOURCE_ATTRIBUTES */
+	assert_true(has_attribute(resource, "service.name", "the-name"));    /* beats RESOURCE_ATTRIBUTES */
 	assert_true(has_attribute(resource, "host.name", "named, by user")); /* beats the detector */
 	assert_true(has_attribute(resource, "telemetry.sdk.name", "tagalong"));
 	assert_true(has_attribute(resource, "process.executable.name", NULL));
@@ -263,8 +291,8 @@ static void test_retry_after(void **state)
 
 static int set_up(void **state)
 {
-	char *env[] = {"OTEL_SERVICE_NAME=the-name", "OTEL_RESOURCE_ATTRIBUTES=service.name=other,host.name=named%2C%20by%20user",
-		       NULL};
+	char *env[] = {"OTEL_SERVICE_NAME=the-name",
+		       "OTEL_RESOURCE_ATTRIBUTES=service.name=other,host.name=named%2C%20by%20user", NULL};
 	(void)state;
 	config_load(env, "test");
 	clock_adjust();
@@ -278,11 +306,16 @@ static int set_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_span_reads_back),		   cmocka_unit_test(test_root_has_no_parent_and_is_random),
-		cmocka_unit_test(test_json_equals_protobuf),	   cmocka_unit_test(test_json_escapes),
-		cmocka_unit_test(test_resource_ranks),		   cmocka_unit_test(test_metrics_carry_every_counter),
+		cmocka_unit_test(test_span_reads_back),
+		cmocka_unit_test(test_root_has_no_parent_and_is_random),
+		cmocka_unit_test(test_a_damaged_span_is_left_out_and_counted),
+		cmocka_unit_test(test_json_equals_protobuf),
+		cmocka_unit_test(test_json_escapes),
+		cmocka_unit_test(test_resource_ranks),
+		cmocka_unit_test(test_metrics_carry_every_counter),
 		cmocka_unit_test(test_metrics_delta_counts_since_the_last_delivery),
-		cmocka_unit_test(test_retry_after),		   cmocka_unit_test(test_no_more_links_than_wanted),
+		cmocka_unit_test(test_retry_after),
+		cmocka_unit_test(test_no_more_links_than_wanted),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);
 }
