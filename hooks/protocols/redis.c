@@ -55,18 +55,17 @@ static void argument_begins(struct redis_run *run)
 {
 	struct redis_request *request = &run->state->request;
 
+	request->told = false;
 	request->left = request->length + 2;
 	if (request->index == 0) {
 		if (run->state->call.commands)
 			say(run, BYTES("; "));
-		request->told = true;
-		return;
+		return; /* is said when it is there */
 	}
-	if (request->command->keep == REDIS_NONE) {
-		request->told = false;
+	uint8_t keep = request->command->keep;
+	if (keep == REDIS_NONE || (keep == REDIS_VERB && request->index == 1))
 		return;
-	}
-	request->told = redis_told(request->command, request->index);
+	request->told = redis_told(request->command, request->arguments, request->index);
 	say(run, request->told ? BYTES(" ") : BYTES(" ?"));
 }
 
@@ -90,6 +89,33 @@ static void argument(struct redis_run *run, struct bytes piece, uint32_t done)
 		request->word_len = keep(request->word, request->word_len, sizeof(request->word), piece);
 	if (request->told && done < REDIS_ARGUMENT)
 		say(run, bytes_until(piece, REDIS_ARGUMENT - done));
+}
+
+/* From here on its name is what is told of it. */
+static void name_done(struct redis_run *run)
+{
+	struct redis_request *request = &run->state->request;
+	struct bytes name = {request->name, request->name_len};
+
+	request->command = redis_command_again(request->command, name);
+	struct bytes told = request->length > sizeof(request->name) ? BYTES("?")
+								    : redis_name_told(request->command, name);
+	if (told.ptr != name.ptr)
+		request->name_len = keep(request->name, 0, sizeof(request->name), told);
+	say(run, (struct bytes){request->name, request->name_len});
+}
+
+static void verb_done(struct redis_run *run)
+{
+	struct redis_request *request = &run->state->request;
+	struct bytes word = {request->word, request->word_len};
+
+	if (!redis_verb_told(request->command, word)) {
+		say(run, BYTES(" ?"));
+		return;
+	}
+	say(run, BYTES(" "));
+	say(run, word);
 }
 
 /* --- calls -----------------------------------------------------------------------------------------------
@@ -277,10 +303,11 @@ static void number(struct redis_run *run)
 static void argument_done(struct redis_run *run)
 {
 	struct redis_request *request = &run->state->request;
-	struct bytes name = {request->name, request->name_len};
 
 	if (request->index == 0)
-		request->command = redis_command_again(request->command, name);
+		name_done(run);
+	else if (request->index == 1 && request->command->keep == REDIS_VERB)
+		verb_done(run);
 	request->told = false;
 	if (++request->index == request->arguments)
 		command_done(run);
@@ -332,7 +359,7 @@ static void inline_command(struct redis_run *run)
 		return;
 	}
 	run->at++;
-	request->command = redis_command((struct bytes){request->name, request->name_len});
+	name_done(run);
 	command_done(run);
 }
 

@@ -21,15 +21,18 @@
 #define REDIS_ARGUMENT 128 /* bytes of one argument that are told */
 #define REDIS_PROCEDURE 48 /* a script's SHA1 has 40 */
 
-/* Which arguments are told; all others are replaced by a question mark. */
+/* Which arguments are told; all others are replaced by a question mark, also those that are too many: a value
+ * with a blank that nobody quoted. In raw text all are told but those of the first two. */
 enum redis_keep {
-	REDIS_NONE,     /* none, and not even how many: AUTH */
-	REDIS_HIDE,     /* all are replaced */
-	REDIS_FIRST,    /* the first: a key */
-	REDIS_VERB,     /* the first, a subcommand, and of the rest nothing in raw text either: passwords */
-	REDIS_KEYS,     /* all: keys and names of fields */
-	REDIS_PAIRS,    /* key value key value ... */
-	REDIS_KEY_PAIRS /* key, then field value field value ... */
+	REDIS_NONE,      /* none, and not even how many: AUTH */
+	REDIS_VERB,      /* the first, if it is a subcommand that is known; the rest may be passwords */
+	REDIS_PAIRS,     /* key value key value ... */
+	REDIS_KEY_PAIRS, /* key, then field value field value ... */
+	REDIS_HIDE,      /* all are replaced */
+	REDIS_FIRST,     /* the first: a key */
+	REDIS_TWO,
+	REDIS_THREE,
+	REDIS_KEYS, /* all: keys and names of fields */
 };
 
 /* What a command does to the connection. */
@@ -46,14 +49,20 @@ enum redis_effect {
 struct redis_command {
 	const char *name;
 	uint8_t keep, effect;
+	const char *verbs; /* REDIS_VERB's */
 };
 
 /* Never NULL: what is not known has its arguments hidden. */
 const struct redis_command *redis_command(struct bytes name);
 /* The same; often it is what it was before (or NULL). */
 const struct redis_command *redis_command_again(const struct redis_command *before, struct bytes name);
-/* May argument number `index` (the command's name is 0) be told? */
-bool redis_told(const struct redis_command *command, uint32_t index);
+/* May argument number `index` of `arguments` (the command's name is 0, and counts) be told? Not of
+ * REDIS_VERB. */
+bool redis_told(const struct redis_command *command, uint32_t arguments, uint32_t index);
+/* May the first one of REDIS_VERB? */
+bool redis_verb_told(const struct redis_command *command, struct bytes word);
+/* What is told of the name: what is not known must look like one. */
+struct bytes redis_name_told(const struct redis_command *command, struct bytes name);
 
 enum redis_step { REDIS_START, REDIS_COUNT, REDIS_LENGTH, REDIS_DATA, REDIS_INLINE };
 

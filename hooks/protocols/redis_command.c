@@ -1,143 +1,151 @@
 /* redis_command.c - the commands whose arguments are not all secrets. What is not in the table is told by its
- * name alone. Keys and names of fields are told, values never. */
+ * name alone. Keys and names of fields are told, as many as the command takes; values never. */
 #include "hooks/protocols/redis.h"
 
 /* Sorted by name. */
 static const struct redis_command commands[] = {
-	{"acl", REDIS_VERB, REDIS_PLAIN},
-	{"append", REDIS_FIRST, REDIS_PLAIN},
-	{"auth", REDIS_NONE, REDIS_PLAIN},
-	{"bitcount", REDIS_FIRST, REDIS_PLAIN},
-	{"bitpos", REDIS_FIRST, REDIS_PLAIN},
-	{"blpop", REDIS_KEYS, REDIS_PLAIN},
-	{"brpop", REDIS_KEYS, REDIS_PLAIN},
-	{"bzpopmax", REDIS_KEYS, REDIS_PLAIN},
-	{"bzpopmin", REDIS_KEYS, REDIS_PLAIN},
-	{"client", REDIS_VERB, REDIS_CLIENT},
-	{"cluster", REDIS_VERB, REDIS_PLAIN},
-	{"command", REDIS_VERB, REDIS_PLAIN},
-	{"config", REDIS_VERB, REDIS_PLAIN},
-	{"decr", REDIS_FIRST, REDIS_PLAIN},
-	{"decrby", REDIS_FIRST, REDIS_PLAIN},
-	{"del", REDIS_KEYS, REDIS_PLAIN},
-	{"dump", REDIS_FIRST, REDIS_PLAIN},
-	{"eval", REDIS_HIDE, REDIS_PLAIN},
-	{"eval_ro", REDIS_HIDE, REDIS_PLAIN},
-	{"evalsha", REDIS_FIRST, REDIS_SCRIPT},
-	{"evalsha_ro", REDIS_FIRST, REDIS_SCRIPT},
-	{"exec", REDIS_KEYS, REDIS_EXEC},
-	{"exists", REDIS_KEYS, REDIS_PLAIN},
-	{"expire", REDIS_FIRST, REDIS_PLAIN},
-	{"expireat", REDIS_FIRST, REDIS_PLAIN},
-	{"fcall", REDIS_FIRST, REDIS_SCRIPT},
-	{"fcall_ro", REDIS_FIRST, REDIS_SCRIPT},
-	{"function", REDIS_VERB, REDIS_PLAIN},
-	{"geoadd", REDIS_FIRST, REDIS_PLAIN},
-	{"geodist", REDIS_FIRST, REDIS_PLAIN},
-	{"geosearch", REDIS_FIRST, REDIS_PLAIN},
-	{"get", REDIS_KEYS, REDIS_PLAIN},
-	{"getbit", REDIS_FIRST, REDIS_PLAIN},
-	{"getdel", REDIS_FIRST, REDIS_PLAIN},
-	{"getex", REDIS_FIRST, REDIS_PLAIN},
-	{"getrange", REDIS_KEYS, REDIS_PLAIN},
-	{"getset", REDIS_FIRST, REDIS_PLAIN},
-	{"hdel", REDIS_KEYS, REDIS_PLAIN},
-	{"hello", REDIS_VERB, REDIS_PLAIN},
-	{"hexists", REDIS_KEYS, REDIS_PLAIN},
-	{"hget", REDIS_KEYS, REDIS_PLAIN},
-	{"hgetall", REDIS_KEYS, REDIS_PLAIN},
-	{"hincrby", REDIS_FIRST, REDIS_PLAIN},
-	{"hkeys", REDIS_KEYS, REDIS_PLAIN},
-	{"hlen", REDIS_KEYS, REDIS_PLAIN},
-	{"hmget", REDIS_KEYS, REDIS_PLAIN},
-	{"hmset", REDIS_KEY_PAIRS, REDIS_PLAIN},
-	{"hscan", REDIS_FIRST, REDIS_PLAIN},
-	{"hset", REDIS_KEY_PAIRS, REDIS_PLAIN},
-	{"hsetnx", REDIS_KEY_PAIRS, REDIS_PLAIN},
-	{"hvals", REDIS_KEYS, REDIS_PLAIN},
-	{"incr", REDIS_FIRST, REDIS_PLAIN},
-	{"incrby", REDIS_FIRST, REDIS_PLAIN},
-	{"incrbyfloat", REDIS_FIRST, REDIS_PLAIN},
-	{"info", REDIS_KEYS, REDIS_PLAIN},
-	{"keys", REDIS_KEYS, REDIS_PLAIN},
-	{"lindex", REDIS_KEYS, REDIS_PLAIN},
-	{"llen", REDIS_KEYS, REDIS_PLAIN},
-	{"lpop", REDIS_FIRST, REDIS_PLAIN},
-	{"lpush", REDIS_FIRST, REDIS_PLAIN},
-	{"lpushx", REDIS_FIRST, REDIS_PLAIN},
-	{"lrange", REDIS_KEYS, REDIS_PLAIN},
-	{"lrem", REDIS_FIRST, REDIS_PLAIN},
-	{"lset", REDIS_FIRST, REDIS_PLAIN},
-	{"ltrim", REDIS_KEYS, REDIS_PLAIN},
-	{"mget", REDIS_KEYS, REDIS_PLAIN},
-	{"migrate", REDIS_VERB, REDIS_PLAIN},
-	{"monitor", REDIS_HIDE, REDIS_LEAVES},
-	{"mset", REDIS_PAIRS, REDIS_PLAIN},
-	{"msetnx", REDIS_PAIRS, REDIS_PLAIN},
-	{"multi", REDIS_KEYS, REDIS_MULTI},
-	{"object", REDIS_VERB, REDIS_PLAIN},
-	{"persist", REDIS_FIRST, REDIS_PLAIN},
-	{"pexpire", REDIS_FIRST, REDIS_PLAIN},
-	{"pfadd", REDIS_FIRST, REDIS_PLAIN},
-	{"pfcount", REDIS_KEYS, REDIS_PLAIN},
-	{"pfmerge", REDIS_KEYS, REDIS_PLAIN},
-	{"psetex", REDIS_FIRST, REDIS_PLAIN},
-	{"psubscribe", REDIS_KEYS, REDIS_LEAVES},
-	{"psync", REDIS_HIDE, REDIS_LEAVES},
-	{"pttl", REDIS_FIRST, REDIS_PLAIN},
-	{"publish", REDIS_FIRST, REDIS_PLAIN},
-	{"rename", REDIS_KEYS, REDIS_PLAIN},
-	{"renamenx", REDIS_KEYS, REDIS_PLAIN},
-	{"restore", REDIS_FIRST, REDIS_PLAIN},
-	{"rpop", REDIS_FIRST, REDIS_PLAIN},
-	{"rpoplpush", REDIS_KEYS, REDIS_PLAIN},
-	{"rpush", REDIS_FIRST, REDIS_PLAIN},
-	{"rpushx", REDIS_FIRST, REDIS_PLAIN},
-	{"sadd", REDIS_FIRST, REDIS_PLAIN},
-	{"scard", REDIS_KEYS, REDIS_PLAIN},
-	{"script", REDIS_VERB, REDIS_PLAIN},
-	{"sdiff", REDIS_KEYS, REDIS_PLAIN},
-	{"sdiffstore", REDIS_KEYS, REDIS_PLAIN},
-	{"select", REDIS_KEYS, REDIS_SELECT},
-	{"set", REDIS_FIRST, REDIS_PLAIN},
-	{"setbit", REDIS_FIRST, REDIS_PLAIN},
-	{"setex", REDIS_FIRST, REDIS_PLAIN},
-	{"setnx", REDIS_FIRST, REDIS_PLAIN},
-	{"setrange", REDIS_FIRST, REDIS_PLAIN},
-	{"sinter", REDIS_KEYS, REDIS_PLAIN},
-	{"sinterstore", REDIS_KEYS, REDIS_PLAIN},
-	{"sismember", REDIS_FIRST, REDIS_PLAIN},
-	{"smembers", REDIS_KEYS, REDIS_PLAIN},
-	{"spop", REDIS_FIRST, REDIS_PLAIN},
-	{"spublish", REDIS_FIRST, REDIS_PLAIN},
-	{"srem", REDIS_FIRST, REDIS_PLAIN},
-	{"sscan", REDIS_FIRST, REDIS_PLAIN},
-	{"ssubscribe", REDIS_KEYS, REDIS_LEAVES},
-	{"strlen", REDIS_KEYS, REDIS_PLAIN},
-	{"subscribe", REDIS_KEYS, REDIS_LEAVES},
-	{"sunion", REDIS_KEYS, REDIS_PLAIN},
-	{"sunionstore", REDIS_KEYS, REDIS_PLAIN},
-	{"sync", REDIS_HIDE, REDIS_LEAVES},
-	{"touch", REDIS_KEYS, REDIS_PLAIN},
-	{"ttl", REDIS_FIRST, REDIS_PLAIN},
-	{"type", REDIS_KEYS, REDIS_PLAIN},
-	{"unlink", REDIS_KEYS, REDIS_PLAIN},
-	{"watch", REDIS_KEYS, REDIS_PLAIN},
-	{"xack", REDIS_FIRST, REDIS_PLAIN},
-	{"xadd", REDIS_FIRST, REDIS_PLAIN},
-	{"xlen", REDIS_KEYS, REDIS_PLAIN},
-	{"xrange", REDIS_FIRST, REDIS_PLAIN},
-	{"zadd", REDIS_FIRST, REDIS_PLAIN},
-	{"zcard", REDIS_KEYS, REDIS_PLAIN},
-	{"zcount", REDIS_FIRST, REDIS_PLAIN},
-	{"zincrby", REDIS_FIRST, REDIS_PLAIN},
-	{"zpopmax", REDIS_FIRST, REDIS_PLAIN},
-	{"zpopmin", REDIS_FIRST, REDIS_PLAIN},
-	{"zrange", REDIS_FIRST, REDIS_PLAIN},
-	{"zrangebyscore", REDIS_FIRST, REDIS_PLAIN},
-	{"zrank", REDIS_FIRST, REDIS_PLAIN},
-	{"zrem", REDIS_FIRST, REDIS_PLAIN},
-	{"zscore", REDIS_FIRST, REDIS_PLAIN},
+	{"acl", REDIS_VERB, REDIS_PLAIN,
+	 "CAT DELUSER DRYRUN GENPASS GETUSER HELP LIST LOAD LOG SAVE SETUSER USERS WHOAMI"},
+	{"append", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"auth", REDIS_NONE, REDIS_PLAIN, NULL},
+	{"bitcount", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"bitpos", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"blpop", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"brpop", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"bzpopmax", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"bzpopmin", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"client", REDIS_VERB, REDIS_CLIENT,
+	 "CACHING GETNAME GETREDIR HELP ID INFO KILL LIST NO-EVICT NO-TOUCH PAUSE REPLY SETINFO SETNAME "
+	 "TRACKING TRACKINGINFO UNBLOCK UNPAUSE"},
+	{"cluster", REDIS_VERB, REDIS_PLAIN,
+	 "ADDSLOTS ADDSLOTSRANGE BUMPEPOCH COUNT-FAILURE-REPORTS COUNTKEYSINSLOT DELSLOTS DELSLOTSRANGE "
+	 "FAILOVER FLUSHSLOTS FORGET GETKEYSINSLOT HELP INFO KEYSLOT LINKS MEET MYID MYSHARDID NODES "
+	 "REPLICAS REPLICATE RESET SAVECONFIG SET-CONFIG-EPOCH SETSLOT SHARDS SLAVES SLOT-STATS SLOTS"},
+	{"command", REDIS_VERB, REDIS_PLAIN, "COUNT DOCS GETKEYS GETKEYSANDFLAGS HELP INFO LIST"},
+	{"config", REDIS_VERB, REDIS_PLAIN, "GET HELP RESETSTAT REWRITE SET"},
+	{"decr", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"decrby", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"del", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"dump", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"eval", REDIS_HIDE, REDIS_PLAIN, NULL},
+	{"eval_ro", REDIS_HIDE, REDIS_PLAIN, NULL},
+	{"evalsha", REDIS_FIRST, REDIS_SCRIPT, NULL},
+	{"evalsha_ro", REDIS_FIRST, REDIS_SCRIPT, NULL},
+	{"exec", REDIS_HIDE, REDIS_EXEC, NULL},
+	{"exists", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"expire", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"expireat", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"fcall", REDIS_FIRST, REDIS_SCRIPT, NULL},
+	{"fcall_ro", REDIS_FIRST, REDIS_SCRIPT, NULL},
+	{"function", REDIS_VERB, REDIS_PLAIN, "DELETE DUMP FLUSH HELP KILL LIST LOAD RESTORE STATS"},
+	{"geoadd", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"geodist", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"geosearch", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"get", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"getbit", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"getdel", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"getex", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"getrange", REDIS_THREE, REDIS_PLAIN, NULL},
+	{"getset", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"hdel", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"hello", REDIS_VERB, REDIS_PLAIN, "2 3"},
+	{"hexists", REDIS_TWO, REDIS_PLAIN, NULL},
+	{"hget", REDIS_TWO, REDIS_PLAIN, NULL},
+	{"hgetall", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"hincrby", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"hkeys", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"hlen", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"hmget", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"hmset", REDIS_KEY_PAIRS, REDIS_PLAIN, NULL},
+	{"hscan", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"hset", REDIS_KEY_PAIRS, REDIS_PLAIN, NULL},
+	{"hsetnx", REDIS_TWO, REDIS_PLAIN, NULL},
+	{"hvals", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"incr", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"incrby", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"incrbyfloat", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"info", REDIS_VERB, REDIS_PLAIN,
+	 "ALL CLIENTS CLUSTER COMMANDSTATS CPU DEFAULT ERRORSTATS EVERYTHING KEYSPACE LATENCYSTATS MEMORY "
+	 "MODULES PERSISTENCE REPLICATION SENTINEL SERVER STATS"},
+	{"keys", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"lindex", REDIS_TWO, REDIS_PLAIN, NULL},
+	{"llen", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"lpop", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"lpush", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"lpushx", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"lrange", REDIS_THREE, REDIS_PLAIN, NULL},
+	{"lrem", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"lset", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"ltrim", REDIS_THREE, REDIS_PLAIN, NULL},
+	{"mget", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"migrate", REDIS_VERB, REDIS_PLAIN, ""},
+	{"monitor", REDIS_HIDE, REDIS_LEAVES, NULL},
+	{"mset", REDIS_PAIRS, REDIS_PLAIN, NULL},
+	{"msetnx", REDIS_PAIRS, REDIS_PLAIN, NULL},
+	{"multi", REDIS_HIDE, REDIS_MULTI, NULL},
+	{"object", REDIS_VERB, REDIS_PLAIN, "ENCODING FREQ HELP IDLETIME REFCOUNT"},
+	{"persist", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"pexpire", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"pfadd", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"pfcount", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"pfmerge", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"psetex", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"psubscribe", REDIS_KEYS, REDIS_LEAVES, NULL},
+	{"psync", REDIS_HIDE, REDIS_LEAVES, NULL},
+	{"pttl", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"publish", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"rename", REDIS_TWO, REDIS_PLAIN, NULL},
+	{"renamenx", REDIS_TWO, REDIS_PLAIN, NULL},
+	{"restore", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"rpop", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"rpoplpush", REDIS_TWO, REDIS_PLAIN, NULL},
+	{"rpush", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"rpushx", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"sadd", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"scard", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"script", REDIS_VERB, REDIS_PLAIN, "DEBUG EXISTS FLUSH HELP KILL LOAD SHOW"},
+	{"sdiff", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"sdiffstore", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"select", REDIS_FIRST, REDIS_SELECT, NULL},
+	{"set", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"setbit", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"setex", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"setnx", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"setrange", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"sinter", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"sinterstore", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"sismember", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"smembers", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"spop", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"spublish", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"srem", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"sscan", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"ssubscribe", REDIS_KEYS, REDIS_LEAVES, NULL},
+	{"strlen", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"subscribe", REDIS_KEYS, REDIS_LEAVES, NULL},
+	{"sunion", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"sunionstore", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"sync", REDIS_HIDE, REDIS_LEAVES, NULL},
+	{"touch", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"ttl", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"type", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"unlink", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"watch", REDIS_KEYS, REDIS_PLAIN, NULL},
+	{"xack", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"xadd", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"xlen", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"xrange", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"zadd", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"zcard", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"zcount", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"zincrby", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"zpopmax", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"zpopmin", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"zrange", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"zrangebyscore", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"zrank", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"zrem", REDIS_FIRST, REDIS_PLAIN, NULL},
+	{"zscore", REDIS_FIRST, REDIS_PLAIN, NULL},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -154,7 +162,7 @@ static int compare(struct bytes name, const char *known)
 
 const struct redis_command *redis_command(struct bytes name)
 {
-	static const struct redis_command unknown = {"", REDIS_HIDE, REDIS_PLAIN};
+	static const struct redis_command unknown = {"", REDIS_HIDE, REDIS_PLAIN, NULL};
 	size_t low = 0, high = COMMANDS;
 
 	while (low < high) {
@@ -175,24 +183,51 @@ const struct redis_command *redis_command_again(const struct redis_command *befo
 	return before && compare(name, before->name) == 0 ? before : redis_command(name);
 }
 
-bool redis_told(const struct redis_command *command, uint32_t index)
+static bool is_letter(char c)
 {
-	bool raw = protocol_settings.db_text == DB_TEXT_RAW;
+	return bytes_lower(c) >= 'a' && bytes_lower(c) <= 'z';
+}
 
-	switch (command->keep) {
-	case REDIS_NONE:
+struct bytes redis_name_told(const struct redis_command *command, struct bytes name)
+{
+	bool word = name.len && name.len <= REDIS_NAME && is_letter(name.ptr[0]);
+
+	if (command->name[0])
+		return name;
+	for (size_t i = 0; i < name.len && word; i++) {
+		char c = name.ptr[i];
+		word = is_letter(c) || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+	}
+	return word ? name : BYTES("?");
+}
+
+bool redis_verb_told(const struct redis_command *command, struct bytes word)
+{
+	struct bytes verbs = bytes_of(command->verbs);
+
+	while (verbs.len) {
+		struct bytes verb = bytes_until(verbs, bytes_find(verbs, ' '));
+		if (bytes_equal_nocase(verb, word))
+			return true;
+		verbs = bytes_from(verbs, verb.len + (verb.len < verbs.len));
+	}
+	return false;
+}
+
+bool redis_told(const struct redis_command *command, uint32_t arguments, uint32_t index)
+{
+	if (command->keep == REDIS_NONE || command->keep == REDIS_VERB)
 		return false;
-	case REDIS_VERB:
-		return index == 1;
-	case REDIS_FIRST:
-		return raw || index == 1;
-	case REDIS_PAIRS:
-		return raw || index % 2 == 1;
+	if (protocol_settings.db_text == DB_TEXT_RAW)
+		return true;
+	switch (command->keep) {
+	case REDIS_PAIRS: /* of a number that is no number of pairs nobody knows which are the keys */
+		return index == 1 || (index % 2 == 1 && arguments % 2 == 1);
 	case REDIS_KEY_PAIRS:
-		return raw || index == 1 || index % 2 == 0;
+		return index == 1 || (index % 2 == 0 && arguments % 2 == 0);
 	case REDIS_KEYS:
 		return true;
 	default:
-		return raw;
+		return index <= (uint32_t)command->keep - REDIS_HIDE;
 	}
 }

@@ -39,10 +39,12 @@ char *redis_copy(char *to, struct bytes from)
 /* What is said of a command is never longer than the command itself. */
 static char *say(char *to, const struct redis_command *command, const struct bytes *argument, uint32_t count)
 {
-	to = redis_copy(to, argument[0]);
+	bool verb = command->keep == REDIS_VERB && count > 1 && redis_verb_told(command, argument[1]);
+
+	to = redis_copy(to, redis_name_told(command, argument[0]));
 	for (uint32_t i = 1; i < count && command->keep != REDIS_NONE; i++) {
 		*to++ = ' ';
-		if (redis_told(command, i))
+		if (redis_told(command, count, i) || (verb && i == 1))
 			to = redis_copy(to, bytes_until(argument[i], REDIS_ARGUMENT));
 		else
 			*to++ = '?';
@@ -115,7 +117,7 @@ bool redis_whole(struct redis_run *run)
 		to = redis_copy(to, BYTES("; "));
 	call->text = (uint16_t)(say(to, command, argument, count) - heap->text);
 	call->exec = false;
-	redis_note_name(call, argument[0]);
+	redis_note_name(call, redis_name_told(command, argument[0]));
 	call->commands++;
 	run->at = (size_t)(end - run->in.ptr);
 	if (run->sink->parts && run->sink->parts(run->sink, run->at))

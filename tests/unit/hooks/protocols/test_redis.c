@@ -39,7 +39,8 @@ static void test_golden(void **unused)
 	for (size_t i = 0; i < found.gl_pathc; i++) {
 		char path[300];
 		struct db_talk talk = db_talk_read(found.gl_pathv[i]);
-		snprintf(path, sizeof(path), "%.*s.events", (int)strlen(found.gl_pathv[i]) - 3, found.gl_pathv[i]);
+		snprintf(path, sizeof(path), "%.*s.events", (int)strlen(found.gl_pathv[i]) - 3,
+			 found.gl_pathv[i]);
 		char *expected = read_text(path);
 		if (getenv("GOLDEN_UPDATE")) {
 			FILE *out = fopen(path, "w");
@@ -53,14 +54,16 @@ static void test_golden(void **unused)
 		for (size_t cut = 1; cut < talk.total; cut++)
 			same(db_talk_play(&protocol_redis, &talk, cut, 0), expected, path, "cut at", cut);
 		for (size_t step = 1; step < 8; step++)
-			same(db_talk_play(&protocol_redis, &talk, 0, step), expected, path, "in pieces of", step);
+			same(db_talk_play(&protocol_redis, &talk, 0, step), expected, path, "in pieces of",
+			     step);
 		free(expected);
 		db_talk_free(&talk);
 	}
 	globfree(&found);
 }
 
-/* --- put together by hand -------------------------------------------------------------------------------- */
+/* --- put together by hand --------------------------------------------------------------------------------
+ */
 
 static struct db_replay replay;
 
@@ -148,8 +151,10 @@ static void test_whole_or_in_pieces_is_the_same(void **unused)
 		"*2\r\n$3\r\nGET\r\n$16\r\n1234567\x7f\xc3\xa9~ 5\r\n8\r\n",
 		"*2\r\n$3\r\nGET\r\n$129\r\n" BIG "x\r\n",
 		"*2\r\n$3\r\nGET\r\n$128\r\n" BIG "\r\n",
-		"*8\r\n$3\r\nDEL\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n4\r\n$1\r\n5\r\n$1\r\n6\r\n$1\r\n7\r\n",
-		"*9\r\n$3\r\nDEL\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n4\r\n$1\r\n5\r\n$1\r\n6\r\n$1\r\n7\r\n$1\r\n8\r\n",
+		"*8\r\n$3\r\nDEL\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n4\r\n$1\r\n5\r\n$1\r\n6\r\n$"
+		"1\r\n7\r\n",
+		"*9\r\n$3\r\nDEL\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n4\r\n$1\r\n5\r\n$1\r\n6\r\n$"
+		"1\r\n7\r\n$1\r\n8\r\n",
 		"*4\r\n$4\r\nHSET\r\n$1\r\nh\r\n$1\r\nf\r\n$6\r\nsecret\r\n",
 		"*3\r\n$4\r\nAUTH\r\n$2\r\nme\r\n$6\r\nsecret\r\n",
 		"*1\r\n$24\r\n123456789012345678901234\r\n",
@@ -272,10 +277,65 @@ static void test_passwords_are_never_told(void **unused)
 	protocol_settings.db_text = DB_TEXT_SANITIZED;
 }
 
+/* As it would be typed; in one go, and in pieces. */
+static void told_is(const char *const *words, size_t count, const char *text)
+{
+	char command[1024], expected[300];
+	int used = sprintf(command, "*%zu\r\n", count);
+
+	for (size_t i = 0; i < count; i++)
+		used += sprintf(command + used, "$%zu\r\n%s\r\n", strlen(words[i]), words[i]);
+	snprintf(expected, sizeof(expected), "db.query.text=\"%s\"", text);
+	for (int cut = 0; cut < used; cut++) {
+		begins();
+		db_replay_ahead(&replay, bytes_of(command));
+		db_replay_feed(&replay, HALF_REQUESTS, bytes_until(bytes_of(command), (size_t)cut));
+		db_replay_feed(&replay, HALF_REQUESTS, bytes_from(bytes_of(command), (size_t)cut));
+		log_has(expected, "secret");
+	}
+}
+
+#define TOLD(text, ...)                             \
+	told_is((const char *const[]){__VA_ARGS__}, \
+		sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), text)
+
+/* A value with a blank in it that nobody quoted, a typing error: no key, whatever the command is. */
+static void test_what_the_command_does_not_know_is_not_told(void **unused)
+{
+	(void)unused;
+	TOLD("GET k ?", "GET", "k", "secret");
+	TOLD("EXEC ?", "EXEC", "secret");
+	TOLD("MULTI ?", "MULTI", "secret");
+	TOLD("TYPE k ? ?", "TYPE", "k", "secret", "secret");
+	TOLD("HGET h f ?", "HGET", "h", "f", "secret");
+	TOLD("HSETNX h f ? ?", "HSETNX", "h", "f", "secret", "secret");
+	TOLD("LTRIM l 0 1 ?", "LTRIM", "l", "0", "1", "secret");
+	TOLD("RENAME a b ?", "RENAME", "a", "b", "secret");
+	TOLD("SELECT 1 ?", "SELECT", "1", "secret");
+	TOLD("MSET a ? b ?", "MSET", "a", "secret", "b", "secret");
+	TOLD("MSET a ? ?", "MSET", "a", "secret", "secret");
+	TOLD("HSET h f ? g ?", "HSET", "h", "f", "secret", "g", "secret");
+	TOLD("HSET h ? ? ?", "HSET", "h", "f", "secret", "secret");
+	TOLD("acl WhoAmI", "acl", "WhoAmI");
+	TOLD("ACL ?", "ACL", "secret");
+	TOLD("CONFIG SET ? ?", "CONFIG", "SET", "secret", "secret");
+	TOLD("INFO ?", "INFO", "secret");
+	TOLD("INFO server ?", "INFO", "server", "secret");
+	TOLD("HELLO 3 ? ? ?", "HELLO", "3", "AUTH", "secret", "secret");
+	TOLD("HELLO", "HELLO");
+	TOLD("MIGRATE ? ?", "MIGRATE", "secret", "secret");
+	TOLD("FT.SEARCH ? ?", "FT.SEARCH", "secret", "secret");
+	TOLD("?", "my secret");
+	TOLD("?", "secret=1");
+	TOLD("? ?", "a-secret-that-is-longer-than-a-name", "secret");
+	TOLD("?", "1234");
+	TOLD("?", "");
+}
+
 static void test_commands_are_found(void **unused)
 {
 	(void)unused;
-	assert_int_equal(redis_command(BYTES("Get"))->keep, REDIS_KEYS);
+	assert_int_equal(redis_command(BYTES("Get"))->keep, REDIS_FIRST);
 	assert_int_equal(redis_command(BYTES("acl"))->keep, REDIS_VERB);
 	assert_int_equal(redis_command(BYTES("ZSCORE"))->keep, REDIS_FIRST);
 	assert_int_equal(redis_command(BYTES("GET\0\0"))->keep, REDIS_HIDE);
@@ -300,8 +360,9 @@ static void test_long_text_is_bounded(void **unused)
 static void test_nothing_is_guessed(void **unused)
 {
 	(void)unused;
-	static const char *const requests[] = {"*0\r\n", "*1\r\n:3\r\n", "*1\r\n$3\r\nGETx\r\n", "*1\n", "*1234567890\r\n",
-					       "*1\r\n$\r\n", "*\r\n"};
+	static const char *const requests[] = {"*0\r\n", "*1\r\n:3\r\n",    "*1\r\n$3\r\nGETx\r\n",
+					       "*1\n",   "*1234567890\r\n", "*1\r\n$\r\n",
+					       "*\r\n"};
 	static const char *const replies[] = {"$?\r\n", "x\r\n", "*-x\r\n", "%9999999999\r\n", "$1x\r\n"};
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
@@ -333,8 +394,9 @@ static void test_first_bytes(void **unused)
 	static const struct {
 		const char *text;
 		bool mine;
-	} rows[] = {{"*1\r\n$4\r\n", true}, {"*12\r\n", true}, {"*1\r\n:", false}, {"*1\r", false}, {"*a\r\n", false},
-		    {"PING\r\n", false}, {"* HTTP/1.1\r\n", false}, {"*123456789\r\n", false}, {"*0\r\n", false}};
+	} rows[] = {{"*1\r\n$4\r\n", true},    {"*12\r\n", true},         {"*1\r\n:", false},
+		    {"*1\r", false},           {"*a\r\n", false},         {"PING\r\n", false},
+		    {"* HTTP/1.1\r\n", false}, {"*123456789\r\n", false}, {"*0\r\n", false}};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		assert_int_equal(protocol_redis.begins(HALF_REQUESTS, bytes_of(rows[i].text)), rows[i].mine);
 	assert_false(protocol_redis.begins(HALF_RESPONSES, BYTES("*1\r\n$4\r\n")));
@@ -374,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_transaction),
 		cmocka_unit_test(test_database_is_what_was_selected),
 		cmocka_unit_test(test_passwords_are_never_told),
+		cmocka_unit_test(test_what_the_command_does_not_know_is_not_told),
 		cmocka_unit_test(test_commands_are_found),
 		cmocka_unit_test(test_long_text_is_bounded),
 		cmocka_unit_test(test_nothing_is_guessed),
