@@ -22,50 +22,38 @@ carrier_conf() { # dir port kind pool
 	fpm) sed -i "s|location / .*|location / { fastcgi_pass $host:$4; fastcgi_param SCRIPT_FILENAME $work/page.php; fastcgi_param REQUEST_METHOD \$request_method; fastcgi_param REQUEST_URI \$request_uri; fastcgi_param SERVER_PROTOCOL \$server_protocol; } } }|" "$1/nginx.conf" ;;
 	esac
 }
-carrier_load() { # kind port seconds: "requests rps"
-	local n=$((40000 * $3 / scale))
-	case $1 in
-	tls) wrk -t1 -c16 -d"$3" "https://$host:$2/1k" | awk '/requests in/ {n=$1} /Requests\/sec/ {print n, $2}' ;;
-	fpm) wrk -t1 -c2 -d"$3" "http://$host:$2/1k" | awk '/requests in/ {n=$1} /Requests\/sec/ {print n, $2}' ;;
-	h2) h2load -n "$n" -c 4 -m 16 "https://$host:$2/1k" | awk -v n="$n" '/^finished/ {print n, $4}' ;;
-	h2c) h2load -n "$n" -c 4 -m 16 "http://$host:$2/1k" | awk -v n="$n" '/^finished/ {print n, $4}' ;;
-	esac
-}
-carrier_run() { # name kind command-prefix...
-	local name=$1 kind=$2 port pool dir master fpm="" before after requests rps
-	shift 2
-	port=$(free_port) pool=$(free_port) dir=$(mktemp -d "$work/car.XXXX")
+carrier_up() { # kind command-prefix...: its port in $port, its masters in $masters
+	local kind=$1 pool dir
+	shift
+	port=$(free_port) pool=$(free_port) dir=$(mktemp -d "$work/car.XXXX") masters=
 	carrier_conf "$dir" "$port" "$kind" "$pool"
 	if [ "$kind" = fpm ]; then
 		printf '[global]\nerror_log = %s/fpm.log\ndaemonize = no\n[p]\n%slisten = %s:%s\npm = static\npm.max_children = 2\n' "$dir" \
 			"$([ "$(id -u)" = 0 ] && printf 'user = www-data\ngroup = www-data\nx')" "$host" "$pool" | sed 's/^xlisten/listen/' >"$dir/fpm.conf"
-		"$@" "$php_fpm" -F -y "$dir/fpm.conf" >/dev/null 2>&1 &
-		fpm=$!
-		pids+=("$fpm")
-		wait_port "$pool"
+		"${of_service[@]}" env "$@" "$php_fpm" -F -y "$dir/fpm.conf" >/dev/null 2>&1 &
+		masters=$!
+		pids+=("$masters")
+		wait_port "$pool" || return
 	fi
-	"$@" nginx -p "$dir" -c nginx.conf >/dev/null 2>&1 &
-	master=$!
-	pids+=("$master")
-	wait_port "$port" || { echo "nginx ($kind) did not start" >&2; return; }
-	carrier_load "$kind" "$port" 1 >/dev/null
-	before=$(($(cpu_ms "$master") + $([ -n "$fpm" ] && cpu_ms "$fpm" || echo 0)))
-	read -r requests rps < <(carrier_load "$kind" "$port" $((scale == 1 ? 4 : 2)))
-	sleep 0.3
-	after=$(($(cpu_ms "$master") + $([ -n "$fpm" ] && cpu_ms "$fpm" || echo 0)))
-	echo "$rps $(calc %.3f "($after - $before) * 1000 / $requests")" >>"$work/$name"
-	kill "$master" ${fpm:+"$fpm"}; wait "$master" ${fpm:+"$fpm"} 2>/dev/null
+	nginx_up "$dir" "$port" "$@" || return
+	masters="$master $masters"
 }
-carrier_pairs() { # title kind budget
-	rm -f "$work"/c.*
-	for _ in 1 2 3; do
-		carrier_run c.bare "$2" env X=1
-		carrier_run c.with "$2" env LD_PRELOAD="$lib" OTEL_EXPORTER_OTLP_ENDPOINT="$endpoint" OTEL_METRICS_EXPORTER=none
-	done
-	row "nginx, $1, requests/s" "$(cut -d' ' -f1 "$work/c.bare" | median)" "$(cut -d' ' -f1 "$work/c.with" | median)" \
-		"x $(paste "$work/c.bare" "$work/c.with" | awk '{print $3 / $1}' | median)" "$3"
-	row "  CPU per request, us (all workers and exporters)" "$(cut -d' ' -f2 "$work/c.bare" | median)" "$(cut -d' ' -f2 "$work/c.with" | median)" \
-		"x $(paste "$work/c.bare" "$work/c.with" | awk '{print $4 / $2}' | median)" ""
+load_h2() { # url: "requests requests/s"
+	local n=$((20000 / scale))
+	"${of_others[@]}" h2load -n "$n" -c 4 -m 16 "$1" | awk -v n="$n" '/^finished/ {print n, $4}'
+}
+carrier_pair() { # title kind budget
+	local bare bare_port
+	carrier_up "$2" X=1 || return
+	bare=$masters bare_port=$port
+	carrier_up "$2" $(traced) || return
+	case $2 in
+	tls) load() { load_wrk "https://$host:$1/1k" 16; } ;;
+	fpm) load() { load_wrk "http://$host:$1/1k" 2; } ;;
+	h2) load() { load_h2 "https://$host:$1/1k"; } ;;
+	h2c) load() { load_h2 "http://$host:$1/1k"; } ;;
+	esac
+	turns "$1" "$3" "" "$bare_port" "$bare" "$port" "$masters"
 }
 
 host=127.0.0.1
@@ -74,10 +62,10 @@ echo '<?php echo "ok\n";' >"$work/page.php"
 if have nginx && have wrk && have openssl; then
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
 	chmod 644 "$work"/*.pem
-	carrier_pairs "TLS, 1 KB" tls ">= 0.98"
-	[ -n "$php_fpm" ] && carrier_pairs "PHP-FPM, both traced" fpm ""
+	carrier_pair "TLS, 1 KB" tls ">= 0.98"
+	[ -n "$php_fpm" ] && carrier_pair "PHP-FPM, both traced" fpm ""
 	if have h2load; then
-		carrier_pairs "HTTP/2 over TLS, 1 KB" h2 ""
-		carrier_pairs "HTTP/2 in the clear, 1 KB" h2c ">= 0.96"
+		carrier_pair "HTTP/2 over TLS, 1 KB" h2 ""
+		carrier_pair "HTTP/2 in the clear, 1 KB" h2c ">= 0.96"
 	fi
 fi

@@ -1,16 +1,18 @@
 # Sourced by run.sh: nginx, bare and traced in turns.
 #
 # Where there are processors enough, nginx (its worker, and with it the exporter's thread) has one to itself, and the load and
-# the receiver share the others: then requests/s say what a request costs altogether. What judges is the CPU per request of
-# nginx' processes, exporter counted: it does not depend on who had to wait for whom.
+# the receiver share the others. Both servers are up all the time, and under load in turns of a second, now the one first and now
+# the other: what a machine does besides falls upon both. An idle server takes nothing: we wake up no process.
 others=
 if [ "$(nproc)" -ge 2 ] && have taskset; then
 	cpus=$(taskset -cp $$ | sed 's/.*: *//')
 	first=${cpus%%[-,]*}
 	others=$(taskset -cp $$ | sed 's/.*: *//' | awk -F, '{for (i = 1; i <= NF; i++) {n = split($i, r, "-"); for (c = r[1]; c <= r[n]; c++) if (k++) printf "%s%d", s++ ? "," : "", c}}')
 fi
-of_service() { if [ -n "$others" ]; then taskset -c "$first" "$@"; else "$@"; fi; }
-of_others() { if [ -n "$others" ]; then taskset -c "$others" "$@"; else "$@"; fi; }
+of_service=() # arrays, for what is started in the background: of a function, $! would be a shell's pid
+[ -n "$others" ] && of_service=(taskset -c "$first")
+of_others=()
+[ -n "$others" ] && of_others=(taskset -c "$others")
 
 cpu_of() { # PID...: "us of all its threads, us of those called tagalong"
 	local pid
@@ -18,11 +20,6 @@ cpu_of() { # PID...: "us of all its threads, us of those called tagalong"
 		grep -sH . /proc/"$pid"/task/*/comm /proc/"$pid"/task/*/schedstat
 	done | awk -F: '/comm:/ {split($1, p, "/"); name[p[5]] = $2} /schedstat:/ {split($1, p, "/"); split($2, v, " "); ns[p[5]] = v[1]}
 		END {for (t in ns) {all += ns[t]; if (name[t] == "tagalong") own += ns[t]} printf "%.0f %.0f\n", all / 1000, own / 1000}'
-}
-cpu_ms() { # of the children of process $1, in ms
-	local all
-	read -r all _ < <(cpu_of $(pgrep -P "$1"))
-	echo $((all / 1000))
 }
 nginx_conf() { # dir port sendfile upstream
 	mkdir -p "$1/html" "$1/tmp"
@@ -39,68 +36,86 @@ nginx_conf() { # dir port sendfile upstream
 	server { listen 127.0.0.1:$2; location / { $location } } }
 	EOF
 }
-nginx_run() { # name sendfile upstream env...: adds "rps us_per_request us_of_the_exporter requests spans_lost" to name
-	local name=$1 sendfile=$2 upstream=$3 port dir before own_before after own_after requests rps lost
-	shift 3
-	port=$(free_port) dir=$(mktemp -d "$work/ngx.XXXX")
-	nginx_conf "$dir" "$port" "$sendfile" "$upstream"
+nginx_up() { # dir conf-function-arguments...: the server of $dir/nginx.conf; its master's pid in $master
+	local dir=$1 port=$2
+	shift 2
 	: >"$dir/stats"
 	chmod 666 "$dir/stats" # the worker gives up root
-	if [ -n "$others" ]; then set -- "$@" taskset -c "$first"; fi
-	env TAGALONG_STATS="$dir/stats" "$@" nginx -p "$dir" -c nginx.conf >/dev/null 2>&1 &
-	local master=$!
+	"${of_service[@]}" env TAGALONG_STATS="$dir/stats" "$@" nginx -p "$dir" -c nginx.conf >/dev/null 2>&1 &
+	master=$!
 	pids+=("$master")
-	wait_port "$port" || { echo "nginx did not start" >&2; return; }
-	of_others wrk -t1 -c32 -d1 "http://127.0.0.1:$port/1k" >/dev/null # to be warm
-	sleep 0.3
-	read -r before own_before < <(cpu_of $(pgrep -P "$master"))
-	of_others wrk -t1 -c32 -d$((scale == 1 ? 6 : 2)) "http://127.0.0.1:$port/1k" >"$dir/wrk"
-	sleep 0.5 # the exporter's rest
-	read -r after own_after < <(cpu_of $(pgrep -P "$master"))
-	requests=$(awk '/requests in/ {print $1}' "$dir/wrk")
-	rps=$(awk '/Requests\/sec/ {print $2}' "$dir/wrk")
-	grep -E 'Socket errors|Non-2xx' "$dir/wrk" >&2
-	kill "$master"; wait "$master" 2>/dev/null
-	lost=$(tr ' ' '\n' <"$dir/stats" | awk -F= '/^(dropped|failed)=/ {n += $2} END {print n + 0}')
-	echo "$rps $(calc '%.3f %.3f' "($after - $before) / $requests, ($own_after - $own_before) / $requests") $requests $lost" >>"$work/$name"
+	wait_port "$port" || { echo "nginx did not start: $(tail -n 1 "$dir/error.log")" >&2; return 1; }
+}
+traced() { echo LD_PRELOAD="$lib" OTEL_EXPORTER_OTLP_ENDPOINT="$endpoint" OTEL_METRICS_EXPORTER=none; }
+load_wrk() { # url connections: "requests requests/s"
+	"${of_others[@]}" wrk -t1 -c"$2" -d1 "$1" | tee "$work/wrk" | awk '/requests in/ {n = $1} /Requests\/sec/ {print n, $2}'
+	grep -E 'Socket errors|Non-2xx' "$work/wrk" >&2
+}
+turn() { # name port masters: adds "requests/s us_per_request us_of_the_exporter" to name
+	local before own_before after own_after requests rate
+	read -r before own_before < <(cpu_of $(for pid in $3; do pgrep -P "$pid"; done))
+	read -r requests rate < <(load "$2")
+	sleep 0.1
+	read -r after own_after < <(cpu_of $(for pid in $3; do pgrep -P "$pid"; done))
+	echo "$rate $(calc '%.3f %.3f' "($after - $before) / $requests, ($own_after - $own_before) / $requests")" >>"$work/$1"
 }
 column() { cut -d' ' -f"$2" "$work/$1" | median; }
-ratio() { # column: "median [least..most]" of with over bare, pair by pair
-	paste -d' ' "$work/n.bare" "$work/n.with" | awk -v c="$1" '{print $(c + 5) / $c}' | sort -n |
-		awk '{v[NR] = $1} END {m = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2; printf "%.3f [%.2f..%.2f]\n", m, v[1], v[NR]}'
+ratio() { # column: "median [quarter..quarter]" of with over bare, turn by turn
+	paste -d' ' "$work/n.bare" "$work/n.with" | awk -v c="$1" '{print $(c + 3) / $c}' | sort -n |
+		awk '{v[NR] = $1} END {m = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2;
+			printf "%.3f [%.2f..%.2f]\n", m, v[int((NR + 3) / 4)], v[int((3 * NR + 3) / 4)]}'
 }
-nginx_pairs() { # title sendfile upstream budget-of-throughput budget-of-CPU env...
-	local title=$1 sendfile=$2 upstream=$3 rate_budget=$4 cpu_budget=$5 i middle spread
-	shift 5
+turns() { # title budget-of-requests/s budget-of-CPU bare-port bare-masters traced-port traced-masters; `load PORT` is what asks
+	local i middle spread
 	rm -f "$work"/n.*
-	for i in 1 2 3 4 5; do # now the one first, now the other
-		[ $((i % 2)) = 1 ] && nginx_run n.bare "$sendfile" "$upstream" X=1
-		nginx_run n.with "$sendfile" "$upstream" LD_PRELOAD="$lib" OTEL_EXPORTER_OTLP_ENDPOINT="$endpoint" OTEL_METRICS_EXPORTER=none "$@"
-		[ $((i % 2)) = 0 ] && nginx_run n.bare "$sendfile" "$upstream" X=1
+	load "$4" >/dev/null # to be warm
+	load "$6" >/dev/null
+	sleep 0.3
+	for i in $(seq $((scale == 1 ? 16 : 4))); do
+		[ $((i % 2)) = 1 ] && turn n.bare "$4" "$5"
+		turn n.with "$6" "$7"
+		[ $((i % 2)) = 0 ] && turn n.bare "$4" "$5"
 	done
+	kill $5 $7
+	wait $5 $7 2>/dev/null
 	read -r middle spread < <(ratio 1)
-	row "nginx $title, requests/s" "$(column n.bare 1)" "$(column n.with 1)" "x $middle" "$rate_budget  $spread"
+	row "nginx, $1, requests/s" "$(column n.bare 1)" "$(column n.with 1)" "x $middle" "$2  $spread"
 	read -r middle spread < <(ratio 2)
-	row "  CPU per request, us, exporter counted, over bare" "$(column n.bare 2)" "$(column n.with 2)" "x $middle" "$cpu_budget  $spread"
-	row "  of it the exporter's thread, us; spans lost" 0 "$(column n.with 3)" "$(awk '{n += $5} END {print n}' "$work/n.with") lost" "0 lost"
+	row "  CPU per request, us, exporter counted" "$(column n.bare 2)" "$(column n.with 2)" "x $middle" "$3  $spread"
+}
+nginx_pair() { # title sendfile upstream budget-of-requests/s budget-of-CPU env...
+	local title=$1 rate_budget=$4 cpu_budget=$5 bare with ports=("$(free_port)" "$(free_port)") dirs=() i
+	for i in 0 1; do
+		dirs+=("$(mktemp -d "$work/ngx.XXXX")")
+		nginx_conf "${dirs[i]}" "${ports[i]}" "$2" "$3"
+	done
+	shift 5
+	nginx_up "${dirs[0]}" "${ports[0]}" || return
+	bare=$master
+	nginx_up "${dirs[1]}" "${ports[1]}" $(traced) "$@" || return
+	with=$master
+	load() { load_wrk "http://127.0.0.1:$1/1k" 32; }
+	turns "$title" "$rate_budget" "$cpu_budget" "${ports[0]}" "$bare" "${ports[1]}" "$with"
+	row "  of it the exporter's thread, us; spans lost" 0 "$(column n.with 3)" \
+		"$(tr ' ' '\n' <"${dirs[1]}/stats" | awk -F= '/^(dropped|failed)=/ {n += $2} END {print n + 0}') lost" "0 lost"
 }
 if have nginx && have wrk; then
 	if [ -n "$others" ]; then
 		[ "${#pids[@]}" -gt 0 ] && taskset -cp "$others" "${pids[0]}" >/dev/null # the receiver
-		echo "nginx and its exporter: CPU $first; load, receiver, servers behind: CPU $others. [least..most] of five pairs; CPU per request is what judges"
+		echo "nginx and its exporter: CPU $first; load, receiver, servers behind: CPU $others. Median of the turns [first..third quarter]"
 	else
-		echo "nginx, its exporter, load and receiver share $(nproc) CPU. [least..most] of five pairs; CPU per request is what judges"
+		echo "nginx, its exporter, load and receiver share $(nproc) CPU. Median of the turns [first..third quarter]"
 	fi
-	nginx_pairs "1 KB, sendfile on, 100 %" on "" ">= 0.98" "<= 1.06"
-	nginx_pairs "1 KB, sendfile off, 100 %" off "" ">= 0.98" "<= 1.06"
-	nginx_pairs "1 KB, sendfile on, 1 %" on "" ">= 0.995" "" OTEL_TRACES_SAMPLER=traceidratio OTEL_TRACES_SAMPLER_ARG=0.01
-	nginx_pairs "1 KB, sendfile on, exporter none" on "" "" "" OTEL_TRACES_EXPORTER=none
-	nginx_pairs "1 KB, TAGALONG_DISABLED" on "" "" "" TAGALONG_DISABLED=true
+	nginx_pair "1 KB, sendfile on, 100 %" on "" ">= 0.98" "<= 1.06"
+	nginx_pair "1 KB, sendfile off, 100 %" off "" ">= 0.98" "<= 1.06"
+	nginx_pair "1 KB, sendfile on, 1 %" on "" ">= 0.995" "" OTEL_TRACES_SAMPLER=traceidratio OTEL_TRACES_SAMPLER_ARG=0.01
+	nginx_pair "1 KB, sendfile on, exporter none" on "" "" "" OTEL_TRACES_EXPORTER=none
+	nginx_pair "1 KB, TAGALONG_DISABLED" on "" "" "" TAGALONG_DISABLED=true
 	port=$(free_port) dir=$(mktemp -d "$work/up.XXXX")
 	nginx_conf "$dir" "$port" on ""
-	of_others nginx -p "$dir" -c nginx.conf >/dev/null 2>&1 &
+	"${of_others[@]}" nginx -p "$dir" -c nginx.conf >/dev/null 2>&1 &
 	pids+=($!)
-	wait_port "$port" && nginx_pairs "proxy to bare nginx, 100 %" on "$port" ">= 0.98" ""
+	wait_port "$port" && nginx_pair "proxy to bare nginx, 100 %" on "$port" ">= 0.98" ""
 	[ -n "$others" ] && taskset -cp "$first,$others" "${pids[0]}" >/dev/null
 else
 	echo "nginx figures left out: nginx or wrk is not installed"
