@@ -5,7 +5,7 @@ DEPS_DEMO := nginx-light curl libcurl4-openssl-dev python3 procps php-fpm openss
 	postgresql libpq-dev mariadb-server php-mysql redis-server python3-redis
 DEPS_TEST := libcmocka-dev jq socat redis-server apache2-bin apache2-utils php-cgi php-cli libpython3.11-testsuite python3-grpcio strace wrk \
 	wget libwww-perl liblwp-protocol-https-perl ruby php-curl lighttpd lighttpd-mod-openssl nghttp2-client nghttp2-server gunicorn \
-	uwsgi-core uwsgi-plugin-python3 python3-websockets openssl libssl-dev libgnutls28-dev libcurl3-gnutls python3-pycurl valgrind binutils g++ clang libclang-rt-14-dev clang-format clang-tidy man-db bc libuv1-dev libevent-dev libglib2.0-dev libaprutil1-dev pkg-config
+	uwsgi-core uwsgi-plugin-python3 python3-websockets openssl libssl-dev libgnutls28-dev libcurl3-gnutls python3-pycurl valgrind binutils g++ clang libclang-rt-14-dev clang-format clang-tidy man-db bc libuv1-dev libevent-dev libev-dev libglib2.0-dev libaprutil1-dev pkg-config
 # Databases and their clients.
 DEPS_TEST += mariadb-server mariadb-client libmariadb-dev php-mysql libdbd-mysql-perl libdbd-mariadb-perl python3-mysqldb python3-pymysql python3-aiomysql \
 	node-mysql libmariadb-java default-jdk-headless
