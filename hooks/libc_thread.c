@@ -19,6 +19,8 @@
 	WRAP(pthread_cond_wait)      \
 	WRAP(pthread_cond_timedwait) \
 	WRAP(pthread_cond_clockwait) \
+	WRAP(pthread_cond_signal)    \
+	WRAP(pthread_cond_broadcast) \
 	WRAP(sem_wait)               \
 	WRAP(sem_timedwait)          \
 	WRAP(sem_clockwait)          \
@@ -100,12 +102,14 @@ int pthread_create(pthread_t *made, const pthread_attr_t *attributes, void *(*st
 
 /* --- waiting for another thread: what came with the thread's birth is spent ---------------------------- */
 
-static __attribute__((noinline)) void blocked_slow(uint32_t place)
+static __attribute__((noinline)) void blocked_slow(uint32_t place, const void *condition)
 {
 	if (!hook_live_nested())
 		return;
 	struct nested nested = nested_enter();
 	activity_blocked(place);
+	if (condition)
+		worker_waits(condition, place);
 	nested_leave(nested);
 }
 
@@ -115,7 +119,8 @@ static inline __attribute__((always_inline)) bool tells(void)
 	return __builtin_expect(thread.current != SPAN_NOBODY || thread.reads, 0);
 }
 /* In a wrapper. */
-#define blocked() blocked_slow(worker_place(__builtin_frame_address(0), __builtin_return_address(0)))
+#define blocked(condition) \
+	blocked_slow(worker_place(__builtin_frame_address(0), __builtin_return_address(0)), condition)
 
 /* CPython waits for its global lock in such steps, in the midst of a request; a worker's wait for a job is
  * longer. */
@@ -142,10 +147,45 @@ static bool ends_soon_by_any(const struct timespec *until)
 	       ends_soon(CLOCK_REALTIME, until);
 }
 
+/* A list, or a lock? worker.h tells. */
+static __attribute__((noinline)) void signals_slow(const void *condition, const void *caller)
+{
+	if (!hook_live_nested())
+		return;
+	struct nested nested = nested_enter();
+	if (activity_can_give()) {
+		enum worker_signal says = worker_signals(condition);
+		bool lock = says == SIGNAL_MAY_GIVE &&
+			    (interpreter_lock(condition, NULL, caller) || interpreter_signals(caller));
+		if (says != SIGNAL_IS_NONE && !lock)
+			activity_gives(says == SIGNAL_GIVES);
+	}
+	nested_leave(nested);
+}
+
+/* In a wrapper. */
+static inline __attribute__((always_inline)) void signals(const void *condition, const void *caller)
+{
+	if (__builtin_expect(thread.current != SPAN_NOBODY, 0))
+		signals_slow(condition, caller);
+}
+
+int pthread_cond_signal(pthread_cond_t *condition)
+{
+	signals(condition, __builtin_return_address(0));
+	return REAL(pthread_cond_signal)(condition);
+}
+
+int pthread_cond_broadcast(pthread_cond_t *condition)
+{
+	signals(condition, __builtin_return_address(0));
+	return REAL(pthread_cond_broadcast)(condition);
+}
+
 int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 {
 	if (tells() && !interpreter_lock(condition, mutex, __builtin_return_address(0)))
-		blocked();
+		blocked(condition);
 	return REAL(pthread_cond_wait)(condition, mutex);
 }
 
@@ -153,7 +193,7 @@ int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, co
 {
 	if (tells() && !ends_soon_by_any(until) &&
 	    !interpreter_lock(condition, mutex, __builtin_return_address(0)))
-		blocked();
+		blocked(condition);
 	return REAL(pthread_cond_timedwait)(condition, mutex, until);
 }
 
@@ -162,7 +202,7 @@ int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mutex, cl
 {
 	if (tells() && !ends_soon(clock, until) &&
 	    !interpreter_lock(condition, mutex, __builtin_return_address(0)))
-		blocked();
+		blocked(condition);
 	return REAL(pthread_cond_clockwait)(condition, mutex, clock, until);
 }
 
@@ -176,21 +216,21 @@ static bool is_lock(sem_t *semaphore)
 int sem_wait(sem_t *semaphore)
 {
 	if (tells() && !is_lock(semaphore))
-		blocked();
+		blocked(NULL);
 	return REAL(sem_wait)(semaphore);
 }
 
 int sem_timedwait(sem_t *semaphore, const struct timespec *until)
 {
 	if (tells() && !is_lock(semaphore))
-		blocked();
+		blocked(NULL);
 	return REAL(sem_timedwait)(semaphore, until);
 }
 
 int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until)
 {
 	if (tells() && !is_lock(semaphore))
-		blocked();
+		blocked(NULL);
 	return REAL(sem_clockwait)(semaphore, clock, until);
 }
 

@@ -21,6 +21,7 @@ static void forget_current(void)
 {
 	thread.current = SPAN_NOBODY;
 	thread.evidence = EVIDENCE_NONE;
+	thread.gave = GAVE_NOT;
 	thread.source = NULL;
 	thread.ambiguous = AMBIGUOUS_NOT;
 	thread.link.set = false;
@@ -30,6 +31,7 @@ static void set_current(span_ref activity, enum evidence evidence, struct conn *
 {
 	thread.current = activity;
 	thread.evidence = (uint8_t)evidence;
+	thread.gave = GAVE_NOT;
 	thread.source = source;
 	thread.place = 0;
 	thread.lost = false;
@@ -339,7 +341,7 @@ static bool keeps(uint32_t place)
 	bool read = thread.evidence == EVIDENCE_REQUEST || thread.evidence == EVIDENCE_ANSWER;
 	const struct span *span = read && !thread.loop ? span_of(thread.current) : NULL;
 	bool own = span && span->reader == &thread;
-	if (own)
+	if (own && !thread.gave)
 		worker_paused(place);
 	return alone() || (own && worker_keeps(place));
 }
@@ -357,6 +359,20 @@ void activity_blocked(uint32_t place)
 		thread.evidence = EVIDENCE_NONE;
 		thread.ambiguous = AMBIGUOUS_WAIT;
 	}
+}
+
+bool activity_can_give(void)
+{
+	bool read = thread.evidence == EVIDENCE_REQUEST || thread.evidence == EVIDENCE_ANSWER;
+	const struct span *span = read && !thread.loop ? span_of(thread.current) : NULL;
+	return span && span->reader == &thread &&
+	       !atomic_load_explicit(&span->responding, memory_order_relaxed);
+}
+
+void activity_gives(bool jobs)
+{
+	if (jobs || !thread.gave)
+		thread.gave = jobs ? GAVE_TO_JOBS : GAVE_MAYBE;
 }
 
 void activity_answered(void)
@@ -380,7 +396,7 @@ static enum ambiguity doubt(void)
 		return handoff_is_exact(alone()) ? AMBIGUOUS_NOT : AMBIGUOUS_HANDOFF;
 	if (thread.loop)
 		return loop_doubt(alone());
-	bool wanders = thread.evidence == EVIDENCE_INHERITED ||
+	bool wanders = thread.evidence == EVIDENCE_INHERITED || thread.gave ||
 		       atomic_load_explicit(&activities_wander, memory_order_relaxed);
 	return wanders && !alone() ? AMBIGUOUS_POOL : AMBIGUOUS_NOT;
 }

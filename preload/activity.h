@@ -54,6 +54,10 @@ void activity_carried(span_ref activity, enum evidence evidence);
 /* Waits on a condition or semaphore, at this place (worker.h): inherited evidence is spent, and where other
  * activities are under way any that habit does not keep. */
 void activity_blocked(uint32_t place);
+/* Has it a request, read by itself and unanswered, that it can give to another thread? And it may have done
+ * so: to those that wait for jobs, or to who knows whom. */
+bool activity_can_give(void);
+void activity_gives(bool jobs);
 
 /* The parent of a call that begins on `conn`. */
 struct activity_verdict {

@@ -27,6 +27,8 @@ enum evidence { /* why `current` is what it is */
 		EVIDENCE_HANDED,    /* another thread was seen to hand over what this one works on */
 };
 
+enum gave { GAVE_NOT, GAVE_MAYBE, GAVE_TO_JOBS }; /* see worker.h */
+
 #define THREAD_READABLE 4
 
 struct given;
@@ -48,6 +50,7 @@ struct thread {
 	const void *call_handle; /* statement that a library's own call steps, and may end unseen; or NULL */
 	span_ref current;    /* the activity this thread works for; may be stale: ask activity_current() */
 	bool reads;          /* it has read a request; see worker.h */
+	uint8_t gave;        /* enum gave: may it have given away what it works for? */
 	bool lost;           /* what it worked for ended elsewhere */
 	uint32_t place;      /* where it waited last while it worked for nobody, since its last activity; 0:
 				nowhere */

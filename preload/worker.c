@@ -60,6 +60,12 @@ static bool proven(uint32_t place)
 	return proofs && atomic_load_explicit(proofs, memory_order_relaxed) >= WORKER_PROVEN;
 }
 
+static bool readers_answer(void)
+{
+	return atomic_load_explicit(&worker_habits.answered, memory_order_relaxed) >=
+	       WORKER_PROVEN * WORKER_UNSIGNALLED;
+}
+
 void worker_paused(uint32_t place)
 {
 	thread.paused = place;
@@ -68,13 +74,48 @@ void worker_paused(uint32_t place)
 bool worker_keeps(uint32_t place)
 {
 	if (atomic_load_explicit(&worker_habits.broken, memory_order_acquire) ||
-	    atomic_load_explicit(&activities_wander, memory_order_relaxed) ||
-	    atomic_load_explicit(&worker_habits.answered, memory_order_relaxed) < WORKER_PROVEN)
+	    atomic_load_explicit(&activities_wander, memory_order_relaxed) || !readers_answer())
 		return false;
 	if (atomic_load_explicit(&worker_habits.known, memory_order_relaxed) == 0)
 		return proven(place);
 	const _Atomic uint32_t *slot = slot_of(place);
 	return slot && atomic_load_explicit(slot, memory_order_relaxed) == 0;
+}
+
+/* Conditions that readers waited on last: what tells them apart, and the place; 0: in the midst of a request.
+ */
+#define CONDITIONS 512
+static _Atomic uint64_t conditions[CONDITIONS];
+
+static uint64_t mix(const void *condition)
+{
+	return (uintptr_t)condition * 0x9e3779b97f4a7c15ull;
+}
+
+void worker_waits(const void *condition, uint32_t place)
+{
+	uint64_t mixed = mix(condition);
+	bool idle = thread.current == SPAN_NOBODY && thread.place == place;
+	/* In the midst of what it may have given away, or lost, it may wait for either. */
+	if (!idle && (thread.gave || thread.current == SPAN_NOBODY))
+		return;
+	atomic_store_explicit(&conditions[(uint32_t)mixed % CONDITIONS],
+			      (mixed & ~(uint64_t)UINT32_MAX) | (idle ? place : 0), memory_order_relaxed);
+}
+
+enum worker_signal worker_signals(const void *condition)
+{
+	uint64_t mixed = mix(condition);
+	uint64_t there =
+		atomic_load_explicit(&conditions[(uint32_t)mixed % CONDITIONS], memory_order_relaxed);
+	if (there == 0 || there >> 32 != mixed >> 32)
+		return readers_answer() ? SIGNAL_IS_NONE : SIGNAL_MAY_GIVE;
+	uint32_t place = (uint32_t)there;
+	if (place == 0)
+		return SIGNAL_IS_NONE;
+	const _Atomic uint32_t *slot = slot_of(place);
+	bool jobs = slot && atomic_load_explicit(slot, memory_order_relaxed) == place;
+	return jobs || !readers_answer() ? SIGNAL_GIVES : SIGNAL_IS_NONE;
 }
 
 void worker_read(uint32_t place)
@@ -92,9 +133,9 @@ void worker_answered(bool alone)
 	thread.paused = 0;
 	if (proofs && atomic_load_explicit(proofs, memory_order_relaxed) < WORKER_PROVEN)
 		atomic_fetch_add_explicit(proofs, 1, memory_order_relaxed);
-	if (!alone && !thread.loop &&
-	    atomic_load_explicit(&worker_habits.answered, memory_order_relaxed) < WORKER_PROVEN)
-		atomic_fetch_add_explicit(&worker_habits.answered, 1, memory_order_relaxed);
+	uint32_t weight = thread.gave == GAVE_NOT ? WORKER_UNSIGNALLED : thread.gave == GAVE_MAYBE;
+	if (!alone && !thread.loop && weight && !readers_answer())
+		atomic_fetch_add_explicit(&worker_habits.answered, weight, memory_order_relaxed);
 }
 
 void worker_called(void)

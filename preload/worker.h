@@ -28,14 +28,15 @@
 
 #include "preload/thread.h"
 
-#define WORKER_PROVEN 16  /* requests */
-#define WORKER_PAUSES 64  /* places of waits in the midst of a request that are proven */
-#define WORKER_PLACES 256 /* more, and no wait tells anything any more */
+#define WORKER_PROVEN 16     /* requests */
+#define WORKER_UNSIGNALLED 4 /* requests are as good a proof as one in which nothing was signalled */
+#define WORKER_PAUSES 64     /* places of waits in the midst of a request that are proven */
+#define WORKER_PLACES 256    /* more, and no wait tells anything any more */
 
 /* Of the process. */
 struct worker_habits {
-	_Atomic uint32_t answered;
-	_Atomic uint32_t known; /* places */
+	_Atomic uint32_t answered; /* fourths of requests */
+	_Atomic uint32_t known;    /* places */
 	_Atomic bool broken;
 	_Atomic uint32_t places[WORKER_PLACES];
 	_Atomic uint32_t pauses[WORKER_PAUSES]; /* places */
@@ -54,6 +55,15 @@ static inline uint32_t worker_place(const void *frame, const void *caller)
 /* Does a thread that waits there, and has read a request, go on with that? */
 bool worker_keeps(uint32_t place);
 void worker_paused(uint32_t place); /* this thread waits there, and has read what it works for */
+
+/* A thread that has read a request and signals a condition may have given the request away, and take another
+ * one from the same list without a wait. That is so where those who wait on that condition wait for jobs, and
+ * not where they wait in the midst of a request: for a lock. Of a condition that no reader was seen to wait
+ * on nothing is known: it may be so until the process has proven its habits, for which the answers to such
+ * requests count little, and none behind a signal where jobs are waited for. */
+void worker_waits(const void *condition, uint32_t place); /* a wait of this thread, once it is judged */
+enum worker_signal { SIGNAL_IS_NONE, SIGNAL_MAY_GIVE, SIGNAL_GIVES };
+enum worker_signal worker_signals(const void *condition);
 
 void worker_read(uint32_t place); /* a request, by this thread, which waited there last; 0: nowhere */
 void worker_answered(

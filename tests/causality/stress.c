@@ -1,5 +1,5 @@
-/* stress - a hostile scheduler, preloaded behind the library: delays and preempts on both sides of the calls that it hooks.
- * RIG_STRESS: of 1000 calls so many. */
+/* stress - a hostile scheduler, preloaded behind the library: delays and preempts on both sides of the calls
+ * that it hooks. RIG_STRESS: of 1000 calls so many. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
@@ -33,16 +33,16 @@ static void disturb(void)
 	errno = saved;
 }
 
-#define DISTURBED(type, name, parameters, arguments)                           \
-	type name parameters                                                   \
-	{                                                                      \
-		static type(*real) parameters;                                 \
-		if (!real)                                                     \
-			*(void **)&real = dlsym(RTLD_NEXT, #name);             \
-		disturb();                                                     \
-		type result = real arguments;                                  \
-		disturb();                                                     \
-		return result;                                                 \
+#define DISTURBED(type, name, parameters, arguments)               \
+	type name parameters                                       \
+	{                                                          \
+		static type(*real) parameters;                     \
+		if (!real)                                         \
+			*(void **)&real = dlsym(RTLD_NEXT, #name); \
+		disturb();                                         \
+		type result = real arguments;                      \
+		disturb();                                         \
+		return result;                                     \
 	}
 
 DISTURBED(ssize_t, read, (int fd, void *buf, size_t count), (fd, buf, count))
@@ -56,9 +56,14 @@ DISTURBED(int, connect, (int fd, __CONST_SOCKADDR_ARG to, socklen_t len), (fd, t
 DISTURBED(int, accept4, (int fd, __SOCKADDR_ARG from, socklen_t *len, int flags), (fd, from, len, flags))
 DISTURBED(int, accept, (int fd, __SOCKADDR_ARG from, socklen_t *len), (fd, from, len))
 DISTURBED(int, close, (int fd), (fd))
-DISTURBED(int, epoll_wait, (int epoll, struct epoll_event *events, int most, int timeout), (epoll, events, most, timeout))
-DISTURBED(int, poll, (struct pollfd *fds, nfds_t count, int timeout), (fds, count, timeout))
-DISTURBED(int, pthread_cond_wait, (pthread_cond_t *condition, pthread_mutex_t *mutex), (condition, mutex))
+DISTURBED(int, epoll_wait, (int epoll, struct epoll_event *events, int most, int timeout),
+	  (epoll, events, most, timeout))
+DISTURBED(int, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))
+DISTURBED(int, pthread_cond_wait, (pthread_cond_t * condition, pthread_mutex_t *mutex), (condition, mutex))
+DISTURBED(int, pthread_cond_signal, (pthread_cond_t * condition), (condition))
+DISTURBED(int, pthread_cond_broadcast, (pthread_cond_t * condition), (condition))
+DISTURBED(int, pthread_mutex_lock, (pthread_mutex_t * mutex), (mutex))
+DISTURBED(int, pthread_mutex_unlock, (pthread_mutex_t * mutex), (mutex))
 DISTURBED(int, pthread_create,
-	  (pthread_t *made, const pthread_attr_t *attributes, void *(*start)(void *), void *argument),
+	  (pthread_t * made, const pthread_attr_t *attributes, void *(*start)(void *), void *argument),
 	  (made, attributes, start, argument))

@@ -265,6 +265,121 @@ static void test_wandering_requests_end_it(void **state)
 	finish(a);
 }
 
+static int a_list, a_lock, unknown;
+
+/* As the hook does. */
+static void signals(const void *condition)
+{
+	enum worker_signal says = activity_can_give() ? worker_signals(condition) : SIGNAL_IS_NONE;
+	if (says != SIGNAL_IS_NONE)
+		activity_gives(says == SIGNAL_GIVES);
+}
+
+static void waits(const void *condition, uint32_t place)
+{
+	activity_blocked(place);
+	worker_waits(condition, place);
+}
+
+static struct span *read_behind(const void *condition, uint32_t place)
+{
+	struct span *span = serve();
+	waits(condition, place);
+	activity_read_request(&in, span_reference(span));
+	return span;
+}
+
+static void test_signal_where_jobs_are_waited_for_gives_away(void **state)
+{
+	(void)state;
+	prove();
+	struct span *a = read_behind(&a_list, JOBS);
+	waits(&a_lock, A_LOCK);
+	signals(&a_lock);
+	signals(&unknown);
+	assert_true(is_its_call(a));
+	signals(&a_list);
+	assert_false(is_its_call(a));
+	struct conn up = {.role = ROLE_CLIENT, .requests = 5};
+	assert_int_equal(activity_for_call(&up).ambiguous, AMBIGUOUS_POOL);
+	finish(a);
+	/* The next one is another matter. */
+	a = read_one(JOBS);
+	assert_true(is_its_call(a));
+	finish(a);
+}
+
+static void test_unproven_any_signal_may(void **state)
+{
+	(void)state;
+	struct span *a = read_one(JOBS);
+	waits(&a_lock, A_LOCK);
+	finish(a);
+	a = read_one(JOBS);
+	signals(&a_lock);
+	assert_true(is_its_call(a));
+	signals(&unknown);
+	assert_false(is_its_call(a));
+	/* Nobody else's can it be while there is no other. */
+	atomic_fetch_sub(&activities_live, 1);
+	assert_true(is_its_call(a));
+	atomic_fetch_add(&activities_live, 1);
+	finish(a);
+}
+
+/* A log's, say: signalled in each request. */
+static void test_signals_that_gave_nothing_away_prove_that(void **state)
+{
+	(void)state;
+	for (int i = 0; i < WORKER_UNSIGNALLED * WORKER_PROVEN; i++) {
+		struct span *a = read_one(JOBS);
+		signals(&unknown);
+		assert_false(is_its_call(a));
+		activity_answered();
+		finish(a);
+	}
+	struct span *a = read_one(JOBS);
+	signals(&unknown);
+	assert_true(is_its_call(a));
+	finish(a);
+}
+
+static void test_signals_to_who_waits_for_jobs_prove_nothing(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2 * WORKER_UNSIGNALLED * WORKER_PROVEN; i++) {
+		struct span *a = read_behind(&a_list, JOBS);
+		signals(&unknown);
+		signals(&a_list);
+		assert_false(is_its_call(a));
+		activity_answered();
+		finish(a);
+	}
+	assert_int_equal(atomic_load(&worker_habits.answered), 0);
+}
+
+/* It gave its request away, and waits for the next one, or has lost it: that makes no lock of the list. */
+static void test_wait_behind_a_signal_makes_no_lock(void **state)
+{
+	static int list, other;
+	(void)state;
+	struct span *a = read_one(0);
+	signals(&list);
+	waits(&list, JOBS);
+	assert_int_equal(thread.paused, 0);
+	struct span *b = read_one(0);
+	signals(&list);
+	assert_false(is_its_call(b));
+	activity_wait_one(false);
+	waits(&other, JOBS);
+	finish(b);
+	finish(a);
+	a = read_one(0);
+	signals(&other);
+	assert_false(is_its_call(a));
+	finish(a);
+}
+
 static void test_too_many_places_end_it(void **state)
 {
 	(void)state;
@@ -313,6 +428,11 @@ int main(void)
 		CASE(test_what_others_read_is_not_kept),
 		CASE(test_what_was_left_undone_is_no_other_job),
 		CASE(test_wandering_requests_end_it),
+		CASE(test_signal_where_jobs_are_waited_for_gives_away),
+		CASE(test_unproven_any_signal_may),
+		CASE(test_signals_that_gave_nothing_away_prove_that),
+		CASE(test_signals_to_who_waits_for_jobs_prove_nothing),
+		CASE(test_wait_behind_a_signal_makes_no_lock),
 		CASE(test_too_many_places_end_it),
 		CASE(test_loops_are_not_concerned),
 		CASE(test_place_tells_caller_and_depth),
