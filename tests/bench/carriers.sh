@@ -16,7 +16,7 @@ fi
 carrier_conf() { # dir port kind pool
 	nginx_conf "$1" "$2" on ""
 	case $3 in
-	tls) sed -i "s|listen $host:$2;|listen $host:$2 ssl; ssl_certificate $work/cert.pem; ssl_certificate_key $work/key.pem;|" "$1/nginx.conf" ;;
+	tls*) sed -i "s|listen $host:$2;|listen $host:$2 ssl; ssl_certificate $work/cert.pem; ssl_certificate_key $work/key.pem;|" "$1/nginx.conf" ;;
 	h2) sed -i "s|listen $host:$2;|listen $host:$2 ssl http2; ssl_certificate $work/cert.pem; ssl_certificate_key $work/key.pem;|" "$1/nginx.conf" ;;
 	h2c) sed -i "s|listen $host:$2;|listen $host:$2 http2;|" "$1/nginx.conf" ;;
 	fpm) sed -i "s|location / .*|location / { fastcgi_pass $host:$4; fastcgi_param SCRIPT_FILENAME $work/page.php; fastcgi_param REQUEST_METHOD \$request_method; fastcgi_param REQUEST_URI \$request_uri; fastcgi_param SERVER_PROTOCOL \$server_protocol; } } }|" "$1/nginx.conf" ;;
@@ -49,6 +49,8 @@ carrier_pair() { # title kind budget
 	carrier_up "$2" $(traced) || return
 	case $2 in
 	tls) load() { load_wrk "https://$host:$1/1k" 16; } ;;
+	tls-100k) load() { load_wrk "https://$host:$1/100k" 16; } ;;
+	tls-new) load() { load_wrk "https://$host:$1/1k" 16 -H 'Connection: close'; } ;;
 	fpm) load() { load_wrk "http://$host:$1/1k" 2; } ;;
 	h2) load() { load_h2 "https://$host:$1/1k"; } ;;
 	h2c) load() { load_h2 "http://$host:$1/1k"; } ;;
@@ -62,7 +64,9 @@ echo '<?php echo "ok\n";' >"$work/page.php"
 if have nginx && have wrk && have openssl; then
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
 	chmod 644 "$work"/*.pem
-	carrier_pair "TLS, 1 KB" tls ">= 0.98"
+	carrier_pair "TLS, 1 KB on kept connections" tls ">= 0.98"
+	carrier_pair "TLS, 100 KB on kept connections" tls-100k ">= 0.98"
+	carrier_pair "TLS, 1 KB, a handshake each" tls-new ">= 0.98"
 	[ -n "$php_fpm" ] && carrier_pair "PHP-FPM, both traced" fpm ""
 	if have h2load; then
 		carrier_pair "HTTP/2 over TLS, 1 KB" h2 ""

@@ -1,5 +1,6 @@
-# Sourced by run.sh: databases' own load programs as the traced clients of servers that know nothing of us. The rate is what
-# the program itself says, without the time it takes to start and to connect.
+# Sourced by run.sh: databases' own load programs as the traced clients of servers that know nothing of us, the bare one and the
+# traced one in turns of about a second, each with its exporter on one processor, the servers on the others. The rate is what the
+# program itself says, without the time it takes to start and to connect.
 have valgrind || echo "instructions a query left out: valgrind is not installed"
 
 # db_run NAME COUNT COMMAND...: COMMAND asks COUNT times; adds "rate us_of_cpu_per_query" to NAME.
@@ -8,7 +9,7 @@ db_run() {
 	shift 2
 	local TIMEFORMAT='%U %S'
 	rm -f "$work/slap.csv" # it would append
-	{ time "$@" >"$work/db.out" 2>"$work/db.err"; } 2>"$work/db.cpu"
+	{ time "${of_service[@]}" "$@" >"$work/db.out" 2>"$work/db.err"; } 2>"$work/db.cpu"
 	rate=$("$db_rate" <"$work/db.out")
 	# What it calls an error itself; of pgbench's transactions 0 have failed.
 	! grep -iE "error|failed" "$work/db.out" "$work/db.err" | grep -vqF "0 (0.000%)" && [ -n "$rate" ] || { echo "$1 did not work: $(tail -n 1 "$work/db.err")" >&2; return 1; }
@@ -20,17 +21,19 @@ rate_mysqlslap() { awk -F, '$3 > 0 {printf "%.0f", $6 * $7 / $3}' "$work/slap.cs
 
 # db_pairs TITLE BUDGET COUNT COMMAND...: the command takes the number of queries as its last word.
 db_pairs() {
-	local title=$1 budget=$2 count=$3
+	local title=$1 budget=$2 count=$3 i middle spread
 	shift 3
 	rm -f "$work"/d.*
-	for _ in 1 2 3 4 5; do
-		db_run d.bare "$count" "$@" "$count" || return
-		db_run d.with "$count" preloaded env OTEL_METRICS_EXPORTER=otlp_file TAGALONG_METRICS_FILE="$work/d.counters" "$@" "$count" || return
+	for i in $(seq $((scale == 1 ? 16 : 4))); do
+		[ $((i % 2)) = 1 ] && { db_run d.bare "$count" "$@" "$count" || return; }
+		db_run d.with "$count" env $(traced) OTEL_METRICS_EXPORTER=otlp_file TAGALONG_METRICS_FILE="$work/d.counters" "$@" "$count" || return
+		[ $((i % 2)) = 0 ] && { db_run d.bare "$count" "$@" "$count" || return; }
 	done
-	row "$title, queries/s" "$(cut -d' ' -f1 "$work/d.bare" | median)" "$(cut -d' ' -f1 "$work/d.with" | median)" \
-		"x $(calc %.3f "$(paste "$work/d.bare" "$work/d.with" | awk '{print $3 / $1}' | median)")" "$budget"
+	read -r middle spread < <(ratio d 2 1)
+	row "$title, queries/s" "$(cut -d' ' -f1 "$work/d.bare" | median)" "$(cut -d' ' -f1 "$work/d.with" | median)" "x $middle" "$budget  $spread"
+	read -r middle spread < <(ratio d 2 2)
 	row "  CPU per query, us (client and exporter)" "$(cut -d' ' -f2 "$work/d.bare" | median)" "$(cut -d' ' -f2 "$work/d.with" | median)" \
-		"x $(calc %.3f "$(paste "$work/d.bare" "$work/d.with" | awk '{print $4 / $2}' | median)")" ""
+		"x $middle" "$spread"
 	row "  spans that found the queue full, %" 0 "$(db_dropped "$work/d.counters")" "" "(none of them was exported)"
 }
 db_dropped() { # file of counters, a line a process at its end: what they say together
@@ -77,15 +80,15 @@ pg_figures() {
 		chown -R postgres "$work/pg"
 	fi
 	"${as_server[@]}" "$pg_bin/initdb" -D "$work/pg/data" -U postgres -A trust -N -E UTF8 --no-locale >"$work/pg.log" 2>&1
-	"${as_server[@]}" "$pg_bin/postgres" -D "$work/pg/data" -p "$PGPORT" -h 127.0.0.1 -k "$work/pg" -F >>"$work/pg.log" 2>&1 &
+	"${of_others[@]}" "${as_server[@]}" "$pg_bin/postgres" -D "$work/pg/data" -p "$PGPORT" -h 127.0.0.1 -k "$work/pg" -F >>"$work/pg.log" 2>&1 &
 	pids+=($!)
 	for _ in $(seq 200); do "$pg_bin/pg_isready" -q && break; sleep 0.05; done
 	if "$pg_bin/pgbench" -i -q >>"$work/pg.log" 2>&1; then
 		# The program itself: what is in /usr/bin is a script that looks for it.
-		db_pairs "pgbench -S, prepared, unix socket" ">= 0.97" $((40000 / scale)) "$pg_bin/pgbench" -n -S -M prepared -t
+		db_pairs "pgbench -S, prepared, unix socket" ">= 0.97" $((20000 / scale)) "$pg_bin/pgbench" -n -S -M prepared -t
 		db_instructions "$pg_bin/pgbench" -n -S -M prepared -t
 		PGHOST=127.0.0.1
-		db_pairs "pgbench -S, prepared, TCP" ">= 0.97" $((40000 / scale)) "$pg_bin/pgbench" -n -S -M prepared -t
+		db_pairs "pgbench -S, prepared, TCP" ">= 0.97" $((20000 / scale)) "$pg_bin/pgbench" -n -S -M prepared -t
 		db_instructions "$pg_bin/pgbench" -n -S -M prepared -t
 	else
 		echo "pgbench figures left out: $(tail -n 1 "$work/pg.log")"
@@ -105,7 +108,7 @@ slap_figures() {
 	port=$(free_port)
 	mariadb-install-db --no-defaults --user="$(id -un)" --datadir="$work/my" --auth-root-authentication-method=normal --skip-test-db \
 		>"$work/my.log" 2>&1
-	"$mariadbd" --no-defaults --user="$(id -un)" --datadir="$work/my" --socket="$socket" --port="$port" --bind-address=127.0.0.1 \
+	"${of_others[@]}" "$mariadbd" --no-defaults --user="$(id -un)" --datadir="$work/my" --socket="$socket" --port="$port" --bind-address=127.0.0.1 \
 		--pid-file="$work/my.pid" --skip-name-resolve --innodb-buffer-pool-size=32M >>"$work/my.log" 2>&1 &
 	pids+=($!)
 	wait_port "$port"
@@ -122,7 +125,7 @@ slap() { # title socket host
 	local command=(mysqlslap --no-defaults -uroot -S "$2" -h "$3" -P "$port" --create-schema=d1 --no-drop --csv="$work/slap.csv"
 		--query='select v from t where id = 2' --number-of-queries)
 	[ "$3" = localhost ] || command=("${command[0]}" --no-defaults --protocol=tcp "${command[@]:2}")
-	db_pairs "mysqlslap, a select by key, $1" "" $((40000 / scale)) "${command[@]}"
+	db_pairs "mysqlslap, a select by key, $1" "" $((10000 / scale)) "${command[@]}"
 	db_instructions "${command[@]}"
 }
 mariadbd=$(PATH=$PATH:/usr/sbin command -v mariadbd)
@@ -137,10 +140,10 @@ fi
 redis_figures() {
 	local port
 	port=$(free_port)
-	redis-server --port "$port" --bind 127.0.0.1 --save '' --dir "$work" >"$work/redis.log" 2>&1 &
+	"${of_others[@]}" redis-server --port "$port" --bind 127.0.0.1 --save '' --dir "$work" >"$work/redis.log" 2>&1 &
 	pids+=($!)
 	if wait_port "$port"; then
-		db_pairs "redis-benchmark GET, 50 connections, -P 1" ">= 0.90" $((200000 / scale)) redis-benchmark -p "$port" -t get --csv -P 1 -n
+		db_pairs "redis-benchmark GET, 50 connections, -P 1" ">= 0.90" $((50000 / scale)) redis-benchmark -p "$port" -t get --csv -P 1 -n
 		db_instructions redis-benchmark -p "$port" -t get --csv -c 1 -P 1 -n
 		db_pairs "redis-benchmark GET, 50 connections, -P 16" "" $((800000 / scale)) redis-benchmark -p "$port" -t get --csv -P 16 -n
 		db_instructions redis-benchmark -p "$port" -t get --csv -c 1 -P 16 -n

@@ -25,6 +25,7 @@ nginx_conf() { # dir port sendfile upstream
 	mkdir -p "$1/html" "$1/tmp"
 	chmod 755 "$1"
 	head -c 1024 /dev/zero | tr '\0' x >"$1/html/1k"
+	head -c 102400 /dev/zero | tr '\0' x >"$1/html/100k"
 	local location='root html;'
 	[ -n "$4" ] && location="proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection \"\";"
 	cat >"$1/nginx.conf" <<-EOF
@@ -47,8 +48,10 @@ nginx_up() { # dir conf-function-arguments...: the server of $dir/nginx.conf; it
 	wait_port "$port" || { echo "nginx did not start: $(tail -n 1 "$dir/error.log")" >&2; return 1; }
 }
 traced() { echo LD_PRELOAD="$lib" OTEL_EXPORTER_OTLP_ENDPOINT="$endpoint" OTEL_METRICS_EXPORTER=none; }
-load_wrk() { # url connections: "requests requests/s"
-	"${of_others[@]}" wrk -t1 -c"$2" -d1 "$1" | tee "$work/wrk" | awk '/requests in/ {n = $1} /Requests\/sec/ {print n, $2}'
+load_wrk() { # url connections options-of-wrk...: "requests requests/s"
+	local url=$1 connections=$2
+	shift 2
+	"${of_others[@]}" wrk -t1 -c"$connections" -d1 "$@" "$url" | tee "$work/wrk" | awk '/requests in/ {n = $1} /Requests\/sec/ {print n, $2}'
 	grep -E 'Socket errors|Non-2xx' "$work/wrk" >&2
 }
 turn() { # name port masters: adds "requests/s us_per_request us_of_the_exporter" to name
@@ -60,8 +63,8 @@ turn() { # name port masters: adds "requests/s us_per_request us_of_the_exporter
 	echo "$rate $(calc '%.3f %.3f' "($after - $before) / $requests, ($own_after - $own_before) / $requests")" >>"$work/$1"
 }
 column() { cut -d' ' -f"$2" "$work/$1" | median; }
-ratio() { # column: "median [quarter..quarter]" of with over bare, turn by turn
-	paste -d' ' "$work/n.bare" "$work/n.with" | awk -v c="$1" '{print $(c + 3) / $c}' | sort -n |
+ratio() { # files columns column: "median [quarter..quarter]" of with over bare, turn by turn
+	paste -d' ' "$work/$1.bare" "$work/$1.with" | awk -v n="$2" -v c="$3" '{print $(c + n) / $c}' | sort -n |
 		awk '{v[NR] = $1} END {m = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2;
 			printf "%.3f [%.2f..%.2f]\n", m, v[int((NR + 3) / 4)], v[int((3 * NR + 3) / 4)]}'
 }
@@ -78,9 +81,9 @@ turns() { # title budget-of-requests/s budget-of-CPU bare-port bare-masters trac
 	done
 	kill $5 $7
 	wait $5 $7 2>/dev/null
-	read -r middle spread < <(ratio 1)
+	read -r middle spread < <(ratio n 3 1)
 	row "nginx, $1, requests/s" "$(column n.bare 1)" "$(column n.with 1)" "x $middle" "$2  $spread"
-	read -r middle spread < <(ratio 2)
+	read -r middle spread < <(ratio n 3 2)
 	row "  CPU per request, us, exporter counted" "$(column n.bare 2)" "$(column n.with 2)" "x $middle" "$3  $spread"
 }
 nginx_pair() { # title sendfile upstream budget-of-requests/s budget-of-CPU env...
@@ -116,7 +119,6 @@ if have nginx && have wrk; then
 	"${of_others[@]}" nginx -p "$dir" -c nginx.conf >/dev/null 2>&1 &
 	pids+=($!)
 	wait_port "$port" && nginx_pair "proxy to bare nginx, 100 %" on "$port" ">= 0.98" ""
-	[ -n "$others" ] && taskset -cp "$first,$others" "${pids[0]}" >/dev/null
 else
 	echo "nginx figures left out: nginx or wrk is not installed"
 fi
