@@ -1,5 +1,7 @@
 #include "hooks/registry.h"
 
+#include "hooks/protocols/http_describe.h"
+
 #define LIBRARY(name) extern const struct hook_library hook_library_##name;
 #include "hooks/libraries.def"
 #undef LIBRARY
@@ -20,3 +22,5 @@ const struct protocol *const registry_protocols[] = {
 #undef PROTOCOL
 	NULL,
 };
+
+const struct bytes *const registry_request_fields = http_identity_fields;

@@ -7,5 +7,7 @@
 
 extern const struct hook_library *const registry_libraries[]; /* NULL-terminated */
 extern const struct protocol *const registry_protocols[];     /* in sniffing order, NULL-terminated */
+/* What identify() of HTTP's looks at: for protocol_settings.capture_request[CAPTURE_IDENTITY]. */
+extern const struct bytes *const registry_request_fields;
 
 #endif

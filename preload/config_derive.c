@@ -4,6 +4,7 @@
 
 #include "preload/attrs.h"
 #include "preload/config_internal.h"
+#include "preload/correlate.h"
 #include "preload/span.h"
 
 #define DEFAULT_ATTRIBUTES 128
@@ -36,11 +37,19 @@ static void warn_correlate(const struct bytes *list)
 {
 	const struct config_row *row = &config_rows[CONFIG_INDEX_correlate];
 	uint32_t usable = 0;
-	for (; list->ptr; list++)
-		if (list->ptr[0] < 'a' || list->ptr[0] > 'z' || ++usable > SPAN_CORRELATES)
-			config_warn("%s: \"%s\" is left out: %s", row->variable, list->ptr,
-				    usable > SPAN_CORRELATES ? "there are too many"
-							     : "it begins with no letter");
+	for (; list->ptr; list++) {
+		const char *why = NULL;
+		if (list->ptr[0] == ':')
+			why = bytes_equal(*list, BYTES(CORRELATE_REQUEST))
+				      ? NULL
+				      : "there is no such name; what is no header is :request";
+		else if (list->ptr[0] < 'a' || list->ptr[0] > 'z')
+			why = "it begins with no letter";
+		else if (++usable > CORRELATE_NAMES)
+			why = "there are too many";
+		if (why)
+			config_warn("%s: \"%s\" is left out: %s", row->variable, list->ptr, why);
+	}
 }
 
 static void derive_lists(void)

@@ -7,6 +7,7 @@
 
 #include "preload/asked.h"
 #include "preload/config.h"
+#include "preload/correlate.h"
 #include "preload/loop.h"
 #include "preload/names.h"
 #include "preload/session.h"
@@ -140,6 +141,8 @@ void conn_put(struct conn *conn)
 	owed_drop(conn);
 	conn_give_arena(conn);
 	session_cleanup(conn);
+	if (conn->unseen)
+		correlate_unseen(-(int)conn->unseen);
 	pool_give(&conns, conn);
 }
 

@@ -75,6 +75,7 @@ struct conn {
 	uint32_t first, last; /* exchanges under way, oldest first: span index + 1 */
 	uint32_t requests;    /* exchanges begun so far */
 	uint32_t voided;      /* those that were none after all */
+	uint32_t unseen;      /* requests under way without a span, where these are counted (correlate.h) */
 	uint64_t connect_start, connect_end;
 	uint64_t established_at; /* a session: the end of the handshake */
 	/* Sessions and their carriers, see session.h. */
@@ -123,6 +124,8 @@ struct conn {
 #define CONN_LITTLE_ARENAS(connections) ((connections) / 4 + 1)
 
 bool conn_init(uint32_t max_connections, const struct protocol *const *protocols);
+
+void conn_look_at_requests(void); /* as a whole, before they are judged: exchange_request.c */
 
 /* The connection of fd with a reference taken, or NULL. Does not need hook_enter(). */
 struct conn *conn_get(int fd);

@@ -102,6 +102,8 @@ void owed_drop(struct conn *conn);
 
 /* exchange.c */
 void exchange_event(struct protocol_sink *sink, const struct protocol_event *event);
+/* exchange_request.c: who listens; exchange_event(), unless requests are looked at as a whole. */
+extern void (*exchange_listener)(struct protocol_sink *sink, const struct protocol_event *event);
 bool exchange_parts(struct protocol_sink *sink, size_t offset); /* only where a handle is known */
 void exchange_feed_done(struct exchange_sink *sink); /* saves what must outlive the feed, plans overwrites */
 void exchange_answer_read(struct conn *conn, const struct span *span); /* bytes of the answer to it */
@@ -120,6 +122,8 @@ void exchange_end_overdue(struct conn *conn, uint8_t sending, uint64_t now);
 /* What is reset while a write is under way ends only when that has gone: its edits stand in the span. */
 void exchange_spare_doomed(struct conn *conn);
 void exchange_end_doomed(struct conn *conn, uint64_t now);
+/* It is followed no longer: requests may go on, or come, that nobody sees. */
+void exchange_unseen(struct conn *conn, enum protocol_opaque why);
 /* exchange_call.c: calls of procedures. */
 void exchange_call_begin(struct span *span, const struct protocol_facts *facts);
 void exchange_call_ended(struct span *span, const struct protocol_event *event, uint64_t now);

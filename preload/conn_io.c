@@ -16,7 +16,7 @@ void conn_sink(struct exchange_sink *sink, struct conn *conn)
 {
 	/* The big arrays in it need no zeroes. */
 	sink->base = (struct protocol_sink){
-		.event = exchange_event,
+		.event = exchange_listener,
 		.deaf = conn->role == ROLE_SERVER ? 1u << EVENT_INSERT : 0,
 		.stash = &conn->stash,
 		.arena = &conn->arena,
@@ -103,6 +103,7 @@ void conn_opaque(struct conn *conn, enum protocol_opaque why, uint64_t now)
 		  address_port(&conn->peer.any, conn->peer_len),
 		  conn->role == ROLE_CLIENT ? "client" : "server", reason.len ? reason.ptr : "handed over");
 	owed_by_span(conn);
+	exchange_unseen(conn, why); /* before what is under way loses its spans */
 	exchange_abandon(conn, BYTES_NONE, reason, now ? now : clock_now());
 	block_give(conn->stash.block);
 	conn->stash.block = NULL;

@@ -10,18 +10,32 @@
 
 static struct bytes names[SPAN_CORRELATES];
 static uint32_t name_count;
+static bool whole; /* ":request" */
 static uint32_t lengths[26];
 static _Atomic span_ref *places;
 static uint32_t place_mask;
-/* Requests in flight that are in no place: as long as there is one, no value is known to be only one's. */
-static _Atomic uint32_t unplaced;
+/* Requests in flight that are in no place, by a header's value and as a whole: as long as there is one, no
+ * value of that kind is known to be only one's. */
+static _Atomic uint32_t unplaced[2];
+
+static bool is_whole(uint32_t field)
+{
+	return field >= CORRELATE_WHOLE;
+}
 
 uint32_t correlate_configure(const struct bytes *list)
 {
+	uint64_t key[2];
+
 	name_count = 0;
+	whole = false;
 	memcpy(lengths, context_field_lengths(), sizeof(lengths));
-	for (; list && list->ptr && name_count < SPAN_CORRELATES; list++) {
-		if (list->len == 0)
+	for (; list && list->ptr; list++) {
+		if (bytes_equal(*list, BYTES(CORRELATE_REQUEST))) {
+			whole = sys_getrandom(key, sizeof(key)) == (long)sizeof(key);
+			correlate_key(key);
+		}
+		if (list->len == 0 || name_count == CORRELATE_NAMES)
 			continue;
 		unsigned letter = (unsigned char)list->ptr[0] - 'a';
 		if (letter >= 26)
@@ -30,6 +44,11 @@ uint32_t correlate_configure(const struct bytes *list)
 		names[name_count++] = *list;
 	}
 	return name_count;
+}
+
+bool correlate_requests(void)
+{
+	return whole;
 }
 
 static uint32_t places_for(uint32_t most)
@@ -42,12 +61,12 @@ static uint32_t places_for(uint32_t most)
 
 size_t correlate_memory(uint32_t most)
 {
-	return name_count ? places_for(most) * sizeof(*places) : 0;
+	return name_count || whole ? places_for(most) * sizeof(*places) : 0;
 }
 
 bool correlate_init(uint32_t most)
 {
-	if (name_count == 0)
+	if (name_count == 0 && !whole)
 		return true;
 	place_mask = places_for(most) - 1;
 	places = sys_map(correlate_memory(most));
@@ -84,7 +103,8 @@ static uint32_t place_of(uint32_t field, const char *text, size_t len)
 
 void correlate_note(struct span *span, uint32_t field, struct bytes value)
 {
-	if (!usable(field, value))
+	bool lost = field == CORRELATE_DOUBT && value.len == 0;
+	if (!places || (!usable(field, value) && !lost))
 		return;
 	for (uint32_t i = 0; i < span->correlates; i++)
 		if (span->correlate[i].field == field)
@@ -92,13 +112,14 @@ void correlate_note(struct span *span, uint32_t field, struct bytes value)
 	struct span_correlate *kept = &span->correlate[span->correlates++];
 	kept->field = (uint8_t)field;
 	kept->len = (uint8_t)value.len;
-	memcpy(kept->text, value.ptr, value.len);
+	if (value.len)
+		memcpy(kept->text, value.ptr, value.len);
 }
 
 static bool put(span_ref self, const struct span_correlate *value)
 {
 	uint32_t at = place_of(value->field, value->text, value->len);
-	for (uint32_t i = 0; i < PROBES; i++) {
+	for (uint32_t i = 0; i < PROBES && value->len; i++) {
 		_Atomic span_ref *place = &places[(at + i) & place_mask];
 		span_ref was = atomic_load_explicit(place, memory_order_relaxed);
 		if (was != SPAN_NOBODY && span_alive(was))
@@ -116,7 +137,7 @@ void correlate_index(struct span *span)
 		span->correlate[i].placed = put(self, &span->correlate[i]);
 		if (span->correlate[i].placed)
 			continue;
-		atomic_fetch_add(&unplaced, 1);
+		atomic_fetch_add(&unplaced[is_whole(span->correlate[i].field)], 1);
 		count_one(activities_unindexed);
 	}
 }
@@ -128,7 +149,7 @@ void correlate_unindex(struct span *span)
 		const struct span_correlate *value = &span->correlate[i];
 		uint32_t at = place_of(value->field, value->text, value->len);
 		if (!value->placed)
-			atomic_fetch_sub(&unplaced, 1);
+			atomic_fetch_sub(&unplaced[is_whole(value->field)], 1);
 		/* While it lives nobody else takes its place. */
 		for (uint32_t probe = 0; value->placed && probe < PROBES; probe++) {
 			span_ref ours = self;
@@ -167,7 +188,7 @@ void correlate_ask(struct correlated *answer, uint32_t field, struct bytes value
 {
 	if (!usable(field, value))
 		return;
-	if (atomic_load_explicit(&unplaced, memory_order_relaxed))
+	if (atomic_load_explicit(&unplaced[is_whole(field)], memory_order_relaxed))
 		answer->found = CORRELATES_MANY;
 	uint32_t at = place_of(field, value.ptr, value.len);
 	for (uint32_t i = 0; i < PROBES && answer->found != CORRELATES_MANY; i++) {
@@ -176,4 +197,9 @@ void correlate_ask(struct correlated *answer, uint32_t field, struct bytes value
 		if (candidate != SPAN_NOBODY && carries(candidate, field, value))
 			conclude(answer, candidate);
 	}
+}
+
+void correlate_unseen(int count)
+{
+	atomic_fetch_add(&unplaced[1], (uint32_t)count);
 }

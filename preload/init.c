@@ -111,13 +111,16 @@ static void set_protocols(void)
 		.carrier = correlates ? correlate_field : context_field,
 		.carrier_lengths = correlates ? correlate_field_lengths() : context_field_lengths(),
 		.known_methods = config.known_method_list,
-		.capture_request = {config.capture_list[0][0], config.capture_list[1][0]},
+		.capture_request = {config.capture_list[0][0], config.capture_list[1][0],
+				    correlate_requests() ? registry_request_fields : NULL},
 		.capture_response = {config.capture_list[0][1], config.capture_list[1][1]},
 		.redacted_query_keys = config.redact_key_list,
 		.db_text = config_db_text(),
 		.sqlcommenter = config.sqlcommenter,
 	};
 	protocol_settings_done();
+	if (correlate_requests())
+		conn_look_at_requests();
 }
 
 static void fork_prepare(void)

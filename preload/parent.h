@@ -32,7 +32,7 @@ enum ambiguity {
 	AMBIGUOUS_POOL,       /* threads that give back their requests, or were born in one */
 	AMBIGUOUS_WAIT,       /* the thread waited where jobs are handed over, while others were under way */
 	AMBIGUOUS_HANDOFF,    /* the same was handed over twice at one moment, see handoff.h */
-	AMBIGUOUS_ID,         /* TAGALONG_CORRELATE: several requests in flight with that value */
+	AMBIGUOUS_ID,         /* TAGALONG_CORRELATE: several requests in flight with that value, or alike */
 	AMBIGUOUS_LIBRARY,    /* a client library sends it, and what it was given is not known any more */
 	AMBIGUOUS_CUT,        /* a longjmp or a cancellation left one of our hooks */
 	AMBIGUITIES
@@ -45,7 +45,8 @@ struct correlated {
 	uint8_t found; /* enum correlates */
 };
 /* What a request brought in the headers of TAGALONG_CORRELATE: see correlate.h. */
-#define SPAN_CORRELATES 4
+#define CORRELATE_NAMES 4
+#define SPAN_CORRELATES (CORRELATE_NAMES + 2) /* and of the request as a whole */
 #define CORRELATE_VALUE 125
 struct span_correlate {
 	uint8_t field, len;

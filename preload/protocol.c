@@ -54,4 +54,5 @@ void protocol_settings_done(void)
 		want(HALF_REQUESTS, protocol_settings.capture_request[side]);
 		want(HALF_RESPONSES, protocol_settings.capture_response[side]);
 	}
+	want(HALF_REQUESTS, protocol_settings.capture_request[CAPTURE_IDENTITY]);
 }

@@ -23,6 +23,7 @@
 #include "preload/bytes.h"
 #include "preload/protocol_call.h"
 #include "preload/protocol_event.h"
+#include "preload/protocol_identity.h"
 #include "preload/protocol_memo.h"
 #include "preload/protocol_memory.h"
 #include "preload/protocol_settings.h"
@@ -118,6 +119,10 @@ struct protocol {
 	/* Only during REQUEST_HEAD (MOMENT_REQUEST) or RESPONSE_HEAD (MOMENT_RESPONSE) callbacks. */
 	void (*describe)(const void *state, enum protocol_side side, enum protocol_moment moment,
 			 const struct protocol_endpoint *endpoint, struct protocol_facts *facts);
+
+	/* Only during INSERT and REQUEST_HEAD: tells the parts of this request, in order. NULL: what is asked
+	 * by this protocol is nothing that is passed on. */
+	enum protocol_identified (*identify)(const void *state, struct protocol_identity *to);
 
 	/* A database's: followed where this side is its client, opaque where it is the server. Context is put
 	 * in only where INSERT is told. */

@@ -8,6 +8,7 @@
 #include "preload/protocol_event.h"
 
 enum protocol_side { SIDE_SERVER, SIDE_CLIENT };
+#define CAPTURE_IDENTITY 2
 
 enum protocol_db_text { DB_TEXT_SANITIZED, DB_TEXT_RAW, DB_TEXT_OFF };
 
@@ -17,8 +18,10 @@ struct protocol_settings {
 	uint32_t (*carrier)(struct bytes name);
 	/* [letter - 'a']: lengths that the name of a carrier field may have, see protocol_length_bit(). */
 	const uint32_t *carrier_lengths;
-	const struct bytes *known_methods;      /* case-sensitive */
-	const struct bytes *capture_request[2]; /* [enum protocol_side], lower case header names */
+	const struct bytes *known_methods; /* case-sensitive */
+	/* [enum protocol_side], lower case header names; [CAPTURE_IDENTITY]: what identify() is to tell,
+	 * likewise. */
+	const struct bytes *capture_request[3];
 	const struct bytes *capture_response[2];
 	const struct bytes *redacted_query_keys;
 	enum protocol_db_text db_text; /* of statements: literals replaced, as they are, or not at all */

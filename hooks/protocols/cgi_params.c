@@ -169,7 +169,7 @@ static struct bytes to_field_name(char *text, size_t len)
 
 static bool listed(const struct bytes *const lists[2], struct bytes name)
 {
-	for (int side = 0; side < 2; side++)
+	for (int side = 0; side < 2 && protocol_settings.capturing; side++)
 		for (const struct bytes *list = lists[side]; list && list->ptr; list++)
 			if (bytes_equal_nocase(*list, name))
 				return true;
@@ -189,7 +189,7 @@ static void classify_request(struct cgi_run *run, struct bytes name)
 	half->open = (uint16_t)field.len;
 	if (protocol_settings.carrier)
 		half->carrier = protocol_settings.carrier(field);
-	half->captured = listed(protocol_settings.capture_request, field);
+	half->captured = listed(protocol_settings.capture_request, field) || http_is_identity(field);
 }
 
 void cgi_named(struct cgi_run *run)

@@ -108,11 +108,11 @@ static void params_end(struct feed *feed, struct fastcgi_request *request)
 	request->head_done = true;
 	feed->record->head = FASTCGI_NOBODY;
 	feed->run.exchange = request->exchange;
+	cgi_message(&feed->run);
 	if (feed->header_here) {
 		state->insert_id = request->id;
 		cgi_tell(&feed->run, EVENT_INSERT, 0, feed->header_at);
 	}
-	cgi_message(&feed->run);
 	tell(feed, request, EVENT_REQUEST_HEAD, 0);
 	if (request->ended)
 		tell(feed, request, EVENT_REQUEST_END, 0);
@@ -400,6 +400,12 @@ static void fastcgi_end(void *opaque, enum protocol_half which, struct protocol_
 	(void)sink; /* what is under way stays unfinished */
 }
 
+static enum protocol_identified fastcgi_identify(const void *opaque, struct protocol_identity *to)
+{
+	const struct cgi_run *run = ((const struct fastcgi_state *)opaque)->run;
+	return run ? http_identify(&run->message, run->message.cut > 0, to) : IDENTIFIED_NOT;
+}
+
 static void fastcgi_describe(const void *opaque, enum protocol_side side, enum protocol_moment moment,
 			     const struct protocol_endpoint *endpoint, struct protocol_facts *facts)
 {
@@ -416,5 +422,6 @@ const struct protocol protocol_fastcgi = {
 	.skip = fastcgi_skip,
 	.end = fastcgi_end,
 	.describe = fastcgi_describe,
+	.identify = fastcgi_identify,
 	.encode = fastcgi_encode,
 };

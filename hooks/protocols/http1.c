@@ -494,6 +494,12 @@ static void http1_describe(const void *opaque, enum protocol_side side, enum pro
 		http_describe_response(&state->run->message, side, facts);
 }
 
+static enum protocol_identified http1_identify(const void *opaque, struct protocol_identity *to)
+{
+	const struct http1_run *run = ((const struct http1_state *)opaque)->run;
+	return run ? http_identify(&run->message, run->half->cut > 0, to) : IDENTIFIED_NOT;
+}
+
 /* What responses have changed since the copy stays: `answered`, `closed`, their half. */
 static void http1_put_back(void *opaque, const void *before)
 {
@@ -516,6 +522,7 @@ const struct protocol protocol_http1 = {
 	.skip = http1_skip,
 	.end = http1_end,
 	.describe = http1_describe,
+	.identify = http1_identify,
 	.put_back = http1_put_back,
 	.stash_requests = HTTP1_REQUESTS_SHARE,
 };

@@ -68,7 +68,8 @@ static bool captured(bool requests, struct bytes name)
 	const struct bytes *const *lists =
 		requests ? protocol_settings.capture_request : protocol_settings.capture_response;
 
-	return listed(lists[SIDE_SERVER], name) || listed(lists[SIDE_CLIENT], name);
+	return listed(lists[SIDE_SERVER], name) || listed(lists[SIDE_CLIENT], name) ||
+	       (requests && http_is_identity(name));
 }
 
 static inline __attribute__((always_inline)) void classify(struct http1_run *run, struct bytes name)

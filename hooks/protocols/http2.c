@@ -491,11 +491,10 @@ static void http2_end(void *opaque, enum protocol_half which, struct protocol_si
 	(void)sink;
 }
 
-static void describe_call(const struct http2_run *run, enum protocol_side side,
-			  const struct protocol_endpoint *endpoint, struct protocol_facts *facts)
+static enum protocol_identified http2_identify(const void *opaque, struct protocol_identity *to)
 {
-	grpc_describe_request(&run->message, side, endpoint, facts);
-	facts->timeout = grpc_timeout(bytes_trim(run->timeout));
+	const struct http2_run *run = ((const struct http2_state *)opaque)->run;
+	return run ? http_identify(&run->message, run->message.cut > 0, to) : IDENTIFIED_NOT;
 }
 
 static void http2_describe(const void *opaque, enum protocol_side side, enum protocol_moment moment,
@@ -505,14 +504,14 @@ static void http2_describe(const void *opaque, enum protocol_side side, enum pro
 
 	if (!state->run)
 		return;
-	if (state->run->call && moment == MOMENT_REQUEST)
-		describe_call(state->run, side, endpoint, facts);
-	else if (state->run->call)
-		grpc_describe_response(&state->run->message, side, facts);
-	else if (moment == MOMENT_REQUEST)
-		http_describe_request(&state->run->message, side, endpoint, facts);
-	else
-		http_describe_response(&state->run->message, side, facts);
+	const struct http_message *message = &state->run->message;
+	if (moment == MOMENT_RESPONSE) {
+		(state->run->call ? grpc_describe_response : http_describe_response)(message, side, facts);
+		return;
+	}
+	(state->run->call ? grpc_describe_request : http_describe_request)(message, side, endpoint, facts);
+	if (state->run->call)
+		facts->timeout = grpc_timeout(bytes_trim(state->run->timeout));
 }
 
 /* What the other half has said since of what this one may send stays; the heap knows by itself. */
@@ -589,6 +588,7 @@ const struct protocol protocol_http2 = {
 	.skip = http2_skip,
 	.end = http2_end,
 	.describe = http2_describe,
+	.identify = http2_identify,
 	.multiplexed = true,
 	.put_back = http2_put_back,
 	.begins = http2_begins,

@@ -187,7 +187,8 @@ static bool is_captured(bool requests, struct bytes name)
 {
 	const struct bytes *const *lists =
 		requests ? protocol_settings.capture_request : protocol_settings.capture_response;
-	return listed(lists[SIDE_SERVER], name) || listed(lists[SIDE_CLIENT], name);
+	return listed(lists[SIDE_SERVER], name) || listed(lists[SIDE_CLIENT], name) ||
+	       (requests && http_is_identity(name));
 }
 
 static void read_status(struct http2_record *record, struct bytes value)

@@ -155,6 +155,13 @@ static void split_target(const struct http_message *message, struct place *place
 	place->authority = url_authority(bytes_from(rest, 3), &place->path);
 }
 
+struct bytes http_path(const struct http_message *message)
+{
+	struct place place;
+	split_target(message, &place);
+	return place.absolute && place.path.len == 0 ? BYTES("/") : place.path;
+}
+
 /* host[:port], without user info; that is told apart in *user. */
 static struct bytes without_user(struct bytes authority, bool *user)
 {

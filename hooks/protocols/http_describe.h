@@ -7,7 +7,7 @@
 
 #include "preload/protocol.h"
 
-#define HTTP_CAPTURES 16 /* header lines kept for header capture; more are counted as dropped */
+#define HTTP_CAPTURES 32 /* header lines kept for header capture; more are counted as dropped */
 
 struct http_captured {
 	struct bytes name, value;
@@ -47,6 +47,15 @@ void http_describe_request(const struct http_message *message, enum protocol_sid
 			   const struct protocol_endpoint *endpoint, struct protocol_facts *facts);
 void http_describe_response(const struct http_message *message, enum protocol_side side,
 			    struct protocol_facts *facts);
+
+/* The target without what a proxy that is asked as one takes away: scheme and authority. NONE: CONNECT. */
+struct bytes http_path(const struct http_message *message);
+
+/* http_identity.c: see protocol_identity.h. `cut`: something that was kept is shorter than it was. */
+extern const struct bytes http_identity_fields[];
+bool http_is_identity(struct bytes name); /* is it of these, and are they wanted? */
+enum protocol_identified http_identify(const struct http_message *message, bool cut,
+				       struct protocol_identity *to);
 
 /* Parts of it, for what travels in HTTP and says more. */
 void http_describe_captures(const struct http_message *message, const struct bytes *list, struct bytes prefix,

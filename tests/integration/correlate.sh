@@ -28,10 +28,12 @@ pool() { # SETTING...: starts it
 	start_traced pool env "$@" /usr/bin/python3 "$top/tests/integration/snippets/correlate_pool.py" "$port" "$back"
 	wait_port "$port" || exit 1
 }
-two() { # PATH PATH ID ID: at once
-	ask -H "X-Request-Id: $3" "$url$1" &
+two() { # PATH PATH ID ID [OPTION...]: at once
+	local paths=("$1" "$2") ids=("$3" "$4")
+	shift 4
+	ask "$@" -H "X-Request-Id: ${ids[0]}" "$url${paths[0]}" &
 	local first=$!
-	ask -H "X-Request-Id: $4" "$url$2"
+	ask "$@" -H "X-Request-Id: ${ids[1]}" "$url${paths[1]}"
 	wait "$first"
 }
 long=$(printf 'x%.0s' $(seq 126))
@@ -71,21 +73,56 @@ stop_last
 expect "nothing is named, nothing is looked at" "/both/2 - none
 /both/3 - none" "$(calls | cut -d' ' -f1-3)"
 
-# proxy CONF SCHEME-AND-PORT: an nginx that passes on what it gets, or (generates) an id of its own
+# As a whole (":request"): the pool passes on method and target, and nothing else that counts.
+plain() { # PATH PATH ID ID: at once
+	two "$1" "$2" "$3" "$4" -H "User-Agent:" -H "Accept:"
+}
+pool TAGALONG_CORRELATE=:request
+plain /both/2?x /both/3?x same same
+plain /both/4 /both/4 four five
+ask -H "X-Request-Id: late" -H "User-Agent:" -H "Accept:" "$url/late/6"
+ask -H "X-Request-Id: other" "$url/one/7" # with fields that its call has not
+wait_spans 12
+stop_last
+expect "a pool's calls, by their requests as a whole" "/both/2?x /both/2 header false
+/both/3?x /both/3 header false
+/both/4 - none true
+/both/4 - none true
+/late/6 - none false
+/one/7 - none" "$(calls | sed 's|^\(/one/7 - none\).*|\1|')"
+
+pool TAGALONG_CORRELATE=:request,x-request-id
+plain /both/2 /both/2 two three # the header tells those from one another that are alike
+plain /both/4 /both/5 same same # and the whole those that share an id
+wait_spans 8
+stop_last
+expect "a pool's calls, by both" "/both/2 /both/2 header false
+/both/2 /both/2 header false
+/both/4 - none true
+/both/5 - none true" "$(calls)"
+
+# proxy CONF SCHEME-AND-PORT NAME: an nginx that passes on what it gets, or (generates) an id of its own
 proxy() {
 	: >"$spans"
 	port=$(free_port)
 	url=http://127.0.0.1:$port
 	nginx_conf "$work/front" "$port" "$back"
 	sed -i "s|location / .*|location / { $1 } } }|; s|listen 127.0.0.1:$port;|listen 127.0.0.1:$port ${2:-};|" "$work/front/nginx.conf"
-	start_traced proxy env TAGALONG_CORRELATE=x-request-id nginx -p "$work/front" -c nginx.conf
+	start_traced proxy env TAGALONG_CORRELATE="${3:-x-request-id}" nginx -p "$work/front" -c nginx.conf
 	wait_port "$port" || exit 1
 }
-proxy 'proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection "";'
-ask -H "X-Request-Id: passed-on" "$url/passed/1"
+for name in x-request-id :request; do
+	proxy 'proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection "";' "" $name
+	ask -H "X-Request-Id: passed-on" "$url/passed/1"
+	wait_spans 2
+	stop_last
+	expect "a proxy that passes $name on" "/passed/1 /passed/1 header false" "$(calls)"
+done
+proxy 'proxy_pass http://up/elsewhere; proxy_http_version 1.1; proxy_set_header Connection "";' "" :request
+ask "$url/passed/1"
 wait_spans 2
 stop_last
-expect "a proxy that passes the id on" "/passed/1 /passed/1 header false" "$(calls)"
+expect "a proxy that asks for something else" "/elsewherepassed/1 /passed/1 connection false" "$(calls)"
 
 proxy 'proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header X-Request-Id $request_id;'
 ask -H "X-Request-Id: passed-on" "$url/generated/1"
@@ -94,11 +131,13 @@ stop_last
 expect "a proxy that makes up an id" "/generated/1 /generated/1 connection false" "$(calls)"
 
 if curl --version | grep -q HTTP2 && nginx -V 2>&1 | grep -q http_v2_module; then
-	proxy "grpc_pass grpc://127.0.0.1:$back2;" http2
-	ask --http2-prior-knowledge -H "X-Request-Id: over-http2" "$url/1k"
-	wait_spans 2
-	stop_last
-	expect "HTTP/2, both sides" "/1k /1k header false" "$(calls)"
+	for name in x-request-id :request; do
+		proxy "grpc_pass grpc://127.0.0.1:$back2;" http2 $name
+		ask --http2-prior-knowledge -H "X-Request-Id: over-http2" -b "a=1; b=2" "$url/1k"
+		wait_spans 2
+		stop_last
+		expect "HTTP/2, both sides, $name" "/1k /1k header false" "$(calls)"
+	done
 else
 	echo "left out: HTTP/2"
 fi
@@ -123,11 +162,13 @@ if [ -n "$fpm" ]; then
 		"$work/fpm.log" "$work/fpm.sock" >"$work/fpm.conf"
 	background "$fpm" -F -R -y "$work/fpm.conf"
 	for _ in $(seq 200); do [ -S "$work/fpm.sock" ] && break; sleep 0.05; done
-	proxy "fastcgi_pass unix:$work/fpm.sock; fastcgi_param SCRIPT_FILENAME $work/php/index.php; fastcgi_param REQUEST_METHOD \$request_method; fastcgi_param REQUEST_URI \$request_uri;"
-	ask -H "X-Request-Id: as-a-param" "$url/php"
-	wait_spans 2
-	stop_last
-	expect "FastCGI's params" "header" "$(calls | cut -d' ' -f3)"
+	for name in x-request-id :request; do
+		proxy "fastcgi_pass unix:$work/fpm.sock; fastcgi_param SCRIPT_FILENAME $work/php/index.php; fastcgi_param REQUEST_METHOD \$request_method; fastcgi_param REQUEST_URI \$request_uri;" "" $name
+		ask -H "X-Request-Id: as-a-param" -b "a=1; b=2" "$url/php?x"
+		wait_spans 2
+		stop_last
+		expect "FastCGI's params, $name" "header" "$(calls | cut -d' ' -f3)"
+	done
 else
 	echo "left out: php-fpm is not installed"
 fi

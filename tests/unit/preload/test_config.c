@@ -117,6 +117,11 @@ static void test_load_warns_once_and_uses_the_default(void **state)
 		{"OTEL_EXPORTER_OTLP_COMPRESSION=zstd", "OTEL_EXPORTER_OTLP_COMPRESSION=\"zstd\""},
 		{"OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "using http/protobuf"},
 		{"OTEL_EXPORTER_OTLP_CERTIFICATE=/ca.pem", "https is not there yet"},
+		{"TAGALONG_CORRELATE=:foo,x-request-id",
+		 "warn config: TAGALONG_CORRELATE: \":foo\" is left out: there is no such name; what is no header is "
+		 ":request\n"},
+		{"TAGALONG_CORRELATE=:request,9digits", "\"9digits\" is left out: it begins with no letter"},
+		{"TAGALONG_CORRELATE=a,b,:Request,c,d,e", "\"e\" is left out: there are too many"},
 		{"TAGALONG_STACK_THRESHOLD=never",
 		 "TAGALONG_STACK_THRESHOLD=\"never\" is neither a number of milliseconds nor off; using 1000"},
 		{"OTEL_CONFIG_FILE=/x.yaml", "error config: OTEL_CONFIG_FILE=\"/x.yaml\" is NOT READ"},
@@ -138,6 +143,15 @@ static void test_load_warns_once_and_uses_the_default(void **state)
 }
 
 /* An unusable value of a signal falls to the general one, not to the default (otel.md 1.1). */
+static void test_load_takes_the_names_that_are_passed_on(void **state)
+{
+	(void)state;
+	load("TAGALONG_CORRELATE=:request");
+	assert_silent();
+	load("TAGALONG_CORRELATE=a,b,:Request,c,d");
+	assert_silent();
+}
+
 static void test_load_falls_to_the_next_source(void **state)
 {
 	(void)state;
@@ -348,6 +362,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_load_defaults_are_silent),
 		cmocka_unit_test(test_load_warns_once_and_uses_the_default),
+		cmocka_unit_test(test_load_takes_the_names_that_are_passed_on),
 		cmocka_unit_test(test_load_falls_to_the_next_source),
 		cmocka_unit_test(test_load_takes_values_by_type),
 		cmocka_unit_test(test_load_applies_the_url_rule),
