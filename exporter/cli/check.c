@@ -189,6 +189,19 @@ static void report_details(const struct check_facts *facts)
 		line('?', "damaged: parts of its tables lie outside of the file");
 }
 
+/* Proxies that read many requests before they pass one on. */
+static void report_proxy(const char *path)
+{
+	static const char *const proxies[] = {"haproxy", "squid", "varnishd"};
+	const char *slash = strrchr(path, '/'), *set = getenv("TAGALONG_CORRELATE");
+
+	for (size_t i = 0; i < sizeof(proxies) / sizeof(proxies[0]) && !(set && *set); i++)
+		if (!strcmp(slash ? slash + 1 : path, proxies[i]))
+			line('?',
+			     "whose call is whose, with several requests at once: where it passes them on as "
+			     "they are, say so by TAGALONG_CORRELATE=:request");
+}
+
 static void load_names(struct check_names *names)
 {
 	static struct elf elf;
@@ -257,8 +270,10 @@ static int check_program(const char *name, const struct check_names *names)
 		line('-', "%s", why);
 	if (target.privilege[0] && !target.privileged)
 		line('?', "%s: traced when you run it, but not for others", target.privilege);
-	if (!why)
+	if (!why) {
 		report_details(&facts);
+		report_proxy(target.path);
+	}
 	close(target.fd);
 	return why ? CLI_BAD : CLI_OK;
 }

@@ -34,6 +34,10 @@ check 0 "plain: can be traced" ./plain
 check 0 "libc: known protocols over its sockets are seen, and over those of its libraries" ./plain
 for word in "TLS linked in" "Bsymbolic" "defines" "damaged"; do absent "$word"; done
 check 0 "can be traced" /bin/true
+cp plain haproxy
+check 0 "say so by TAGALONG_CORRELATE=:request" ./haproxy
+TAGALONG_CORRELATE=x-request-id check 0 "" ./haproxy
+grep -q CORRELATE out && fail "check ./haproxy: told although it is said"
 check 0 "can be traced" true
 
 printf '#include <unistd.h>\nint main(void){char c; return (int)read(0,&c,1)+(int)write(1,&c,1);}' > io.c

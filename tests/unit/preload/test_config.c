@@ -107,9 +107,12 @@ static void test_load_warns_once_and_uses_the_default(void **state)
 		{"TAGALONG_MAX_CONNECTIONS=15", "TAGALONG_MAX_CONNECTIONS=\"15\""},
 		{"OTEL_TRACES_EXPORTER=zipkin,otlp", "\"zipkin\" is not known"},
 		{"OTEL_PROPAGATORS=b4,tracecontext,baggage", "\"b4\" is not known"},
-		{"OTEL_TRACES_EXPORTER=zipkin", "OTEL_TRACES_EXPORTER=\"zipkin\" names no exporter; using otlp"},
-		{"OTEL_METRICS_EXPORTER=prometheus", "OTEL_METRICS_EXPORTER=\"prometheus\" names no exporter; using otlp"},
-		{"OTEL_PROPAGATORS=b4,b5", "OTEL_PROPAGATORS=\"b4,b5\" names no propagator; using tracecontext,baggage"},
+		{"OTEL_TRACES_EXPORTER=zipkin",
+		 "OTEL_TRACES_EXPORTER=\"zipkin\" names no exporter; using otlp"},
+		{"OTEL_METRICS_EXPORTER=prometheus",
+		 "OTEL_METRICS_EXPORTER=\"prometheus\" names no exporter; using otlp"},
+		{"OTEL_PROPAGATORS=b4,b5",
+		 "OTEL_PROPAGATORS=\"b4,b5\" names no propagator; using tracecontext,baggage"},
 		{"OTEL_EXPORTER_OTLP_TIMEOUT=-1", "OTEL_EXPORTER_OTLP_TIMEOUT=\"-1\""},
 		{"OTEL_SPAN_EVENT_COUNT_LIMIT=many", "OTEL_SPAN_EVENT_COUNT_LIMIT=\"many\""},
 		{"OTEL_METRIC_EXPORT_INTERVAL=1m", "OTEL_METRIC_EXPORT_INTERVAL=\"1m\""},
@@ -117,13 +120,13 @@ static void test_load_warns_once_and_uses_the_default(void **state)
 		{"OTEL_EXPORTER_OTLP_COMPRESSION=zstd", "OTEL_EXPORTER_OTLP_COMPRESSION=\"zstd\""},
 		{"OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "using http/protobuf"},
 		{"OTEL_EXPORTER_OTLP_CERTIFICATE=/ca.pem", "https is not there yet"},
-		{"TAGALONG_CORRELATE=:foo,x-request-id",
-		 "warn config: TAGALONG_CORRELATE: \":foo\" is left out: there is no such name; what is no header is "
-		 ":request\n"},
+		{"TAGALONG_CORRELATE=:foo,x-request-id", "warn config: TAGALONG_CORRELATE: \":foo\" is left "
+							 "out: there is no such name; what is no header is "
+							 ":request\n"},
 		{"TAGALONG_CORRELATE=:request,9digits", "\"9digits\" is left out: it begins with no letter"},
 		{"TAGALONG_CORRELATE=a,b,:Request,c,d,e", "\"e\" is left out: there are too many"},
-		{"TAGALONG_STACK_THRESHOLD=never",
-		 "TAGALONG_STACK_THRESHOLD=\"never\" is neither a number of milliseconds nor off; using 1000"},
+		{"TAGALONG_STACK_THRESHOLD=never", "TAGALONG_STACK_THRESHOLD=\"never\" is neither a number "
+						   "of milliseconds nor off; using 1000"},
 		{"OTEL_CONFIG_FILE=/x.yaml", "error config: OTEL_CONFIG_FILE=\"/x.yaml\" is NOT READ"},
 	};
 	(void)state;
@@ -164,8 +167,8 @@ static void test_load_falls_to_the_next_source(void **state)
 	load("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=-1", "OTEL_ATTRIBUTE_COUNT_LIMIT=7");
 	assert_said("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=\"-1\"");
 	assert_int_equal(config.span_limits.count, 7);
-	load("OTEL_EXPORTER_OTLP_TRACES_HEADERS=", "OTEL_EXPORTER_OTLP_HEADERS=a=b", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION=",
-	     "OTEL_EXPORTER_OTLP_COMPRESSION=gzip");
+	load("OTEL_EXPORTER_OTLP_TRACES_HEADERS=", "OTEL_EXPORTER_OTLP_HEADERS=a=b",
+	     "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION=", "OTEL_EXPORTER_OTLP_COMPRESSION=gzip");
 	assert_silent();
 	assert_string_equal(config.traces.headers, "a=b");
 	assert_true(config.traces.gzip);
@@ -176,7 +179,8 @@ static void test_load_takes_values_by_type(void **state)
 	(void)state;
 	load("OTEL_BSP_SCHEDULE_DELAY= 0\t", "OTEL_EXPORTER_OTLP_TIMEOUT=0", "OTEL_SDK_DISABLED=TRUE",
 	     "TAGALONG_QUEUE_BYTES=2m", "OTEL_SERVICE_NAME=", "OTEL_EXPORTER_OTLP_COMPRESSION=GZIP",
-	     "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT=7", "OTEL_TRACES_EXPORTER=OTLP_file,console", "TAGALONG_STACK_THRESHOLD=OFF");
+	     "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT=7", "OTEL_TRACES_EXPORTER=OTLP_file,console",
+	     "TAGALONG_STACK_THRESHOLD=OFF");
 	assert_silent();
 	assert_true(config.stack_after == UINT64_MAX);
 	assert_int_equal(config.bsp_schedule_delay, 0);

@@ -1,4 +1,5 @@
-/* test_http_identity.c - what of a request is told as its identity, whatever carries it and wherever it is cut. */
+/* test_http_identity.c - what of a request is told as its identity, whatever carries it and wherever it is
+ * cut. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,7 +65,8 @@ static const char *told(const struct protocol *protocol, struct bytes request, s
 		struct bytes piece = bytes_until(bytes_from(request, at), cut ? cut : 1);
 		char *copy = malloc(piece.len); /* exactly, for sanitizers */
 		memcpy(copy, piece.ptr, piece.len);
-		protocol->feed(listener.state, HALF_REQUESTS, (struct bytes){copy, piece.len}, &listener.sink);
+		protocol->feed(listener.state, HALF_REQUESTS, (struct bytes){copy, piece.len},
+			       &listener.sink);
 		free(copy);
 	}
 	assert_int_equal(listener.heads, 1);
@@ -85,8 +87,10 @@ static void test_parts(void **state)
 	(void)state;
 	expect("GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n", "0=GET\n1=/a?b=c\nall\n");
 	/* In one order, whatever theirs; all that is there of a name; nothing that proxies change. */
-	expect("POST /p HTTP/1.0\r\nAuthorization: t\r\nOrigin: o\r\naccept-language: de\r\nHost: x\r\nACCEPT: */*\r\n"
-	       "Accept: text/html\r\nAccept-Encoding: gzip\r\nVia: v\r\nReferer: r\r\nuser-agent:  u \r\nContent-Type: c\r\n"
+	expect("POST /p HTTP/1.0\r\nAuthorization: t\r\nOrigin: o\r\naccept-language: de\r\nHost: "
+	       "x\r\nACCEPT: */*\r\n"
+	       "Accept: text/html\r\nAccept-Encoding: gzip\r\nVia: v\r\nReferer: r\r\nuser-agent:  u "
+	       "\r\nContent-Type: c\r\n"
 	       "Cookie: k\r\nContent-Length: 0\r\nX-Forwarded-For: f\r\nRange: bytes=0-1\r\n\r\n",
 	       "0=POST\n1=/p\n2=k\n3=u\n4=r\n5=*/*\n5=text/html\n6=de\n7=o\n8=c\n31=t\nall\n");
 	/* Empty is not there. */
@@ -143,10 +147,10 @@ static void test_too_much_to_be_kept(void **state)
 /* As nginx sends it, where there is no type. */
 static void test_variables(void **state)
 {
-	static const struct bytes request = {
-		S("\1\1\0\1\0\10\0\0\0\1\1\0\0\0\0\0"
-		  "\1\4\0\1\0\102\0\0\16\3REQUEST_METHODGET\13\3REQUEST_URI/?a\14\0CONTENT_TYPE\13\4HTTP_COOKIEa; b"
-		  "\1\4\0\1\0\0\0\0\1\5\0\1\0\0\0\0")};
+	static const struct bytes request = {S("\1\1\0\1\0\10\0\0\0\1\1\0\0\0\0\0"
+					       "\1\4\0\1\0\102\0\0\16\3REQUEST_METHODGET\13\3REQUEST_URI/"
+					       "?a\14\0CONTENT_TYPE\13\4HTTP_COOKIEa; b"
+					       "\1\4\0\1\0\0\0\0\1\5\0\1\0\0\0\0")};
 	(void)state;
 	for (size_t cut = 0; cut <= request.len; cut++)
 		assert_string_equal(told(&protocol_fastcgi, request, cut), "0=GET\n1=/?a\n2=a\n2=b\nall\n");
