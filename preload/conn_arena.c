@@ -64,7 +64,7 @@ static bool fold_owner(struct arena_slot *slot, char *little, bool used_as_well)
 		bool used = conn->arena.used && !used_as_well;
 		conn->arena.used = false;
 		folded = !used && may_fold(conn, slot) &&
-			 conn->protocol->fold(conn->state, little, PROTOCOL_LITTLE_ARENA);
+			 conn->protocol->fold(conn->state, slot->base, little, PROTOCOL_LITTLE_ARENA);
 		if (folded) {
 			atomic_store_explicit(&slot->owner, 0, memory_order_relaxed);
 			conn->arena.base = little;

@@ -144,7 +144,7 @@ struct protocol {
 	 * false: it cannot, now. Then, into an arena with undefined contents, from what fold() left; false:
 	 * it cannot, and the connection is followed no longer. Never within a feed or while what was looked
 	 * at ahead may come again. NULL: the arena stays. */
-	bool (*fold)(void *state, char *to, size_t size);
+	bool (*fold)(void *state, char *arena, char *to, size_t size);
 	bool (*unfold)(void *state, const char *from, char *arena);
 	/* After open(), in a session whose carrier was followed as this protocol, and handed over: what is
 	 * known from there. */

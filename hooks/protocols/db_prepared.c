@@ -245,3 +245,74 @@ void db_prepared_go_back(struct db_prepared *table, uint32_t changes)
 	}
 	table->serial = changes;
 }
+
+/* --- packed ----------------------------------------------------------------------------------------------
+ */
+
+/* Followed by the entries, the oldest first. */
+struct folded {
+	uint32_t serial, size;
+};
+
+static uint32_t after(const struct db_prepared *table, uint32_t place)
+{
+	uint32_t next = place + entry_at(table, place)->size;
+	return table->end && next == table->end ? 0 : next;
+}
+
+/* Could a call still find it? */
+static bool is_found(const struct db_prepared *table, struct entry *entry)
+{
+	return !entry->nothing && search(table, (struct bytes){key_of(entry), entry->key_len}) == entry;
+}
+
+bool db_prepared_fold(const struct db_prepared *table, void *to, size_t size)
+{
+	struct folded *folded = to;
+	uint32_t place = table->tail;
+
+	if (size < sizeof(*folded))
+		return false;
+	*folded = (struct folded){.serial = table->serial};
+	size -= sizeof(*folded);
+	for (uint32_t left = table->count; left > 0; left--, place = after(table, place)) {
+		struct entry *entry = entry_at(table, place);
+		if (!is_found(table, entry))
+			continue;
+		if (entry->size > size - folded->size)
+			return false;
+		memcpy((char *)(folded + 1) + folded->size, entry, entry->size);
+		folded->size += entry->size;
+	}
+	return true;
+}
+
+void db_prepared_forget(void *memory, size_t size, uint32_t changes)
+{
+	struct db_prepared *table = db_prepared_init(memory, size);
+
+	if (table)
+		table->serial = changes;
+}
+
+void db_prepared_unfold(void *memory, size_t size, const void *from)
+{
+	const struct folded *folded = from;
+	struct db_prepared *table = db_prepared_init(memory, size);
+
+	if (!table || folded->size > table->size)
+		return;
+	memcpy(table->log, folded + 1, folded->size);
+	for (; table->head < folded->size; table->count++)
+		table->head += entry_at(table, table->head)->size;
+	table->serial = folded->serial - table->count;
+	for (uint32_t place = 0; place < table->head; place += entry_at(table, place)->size) {
+		struct entry *entry = entry_at(table, place);
+		db_prepared_ref *bucket = &table->bucket[entry->hash % BUCKETS];
+		entry->next = *bucket;
+		entry->serial = ++table->serial;
+		entry->before = table->last;
+		*bucket = reference(table, entry);
+		table->last = place;
+	}
+}

@@ -36,4 +36,12 @@ void db_prepared_drop_number(struct db_prepared *table, uint32_t number);
 uint32_t db_prepared_changes(const struct db_prepared *table);
 void db_prepared_go_back(struct db_prepared *table, uint32_t changes);
 
+/* What it has by name, packed into `size` bytes aligned to 8; false: it is more than that. And a table with
+ * that again, in as much memory as it was in: after as many changes, of which none is taken back, and no
+ * older reference is good. */
+bool db_prepared_fold(const struct db_prepared *table, void *to, size_t size);
+void db_prepared_unfold(void *memory, size_t size, const void *from);
+/* One with nothing in it, after so many changes. */
+void db_prepared_forget(void *memory, size_t size, uint32_t changes);
+
 #endif

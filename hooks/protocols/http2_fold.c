@@ -100,8 +100,9 @@ static void fold_codec(struct writer *out, struct http2_codec *codec, struct fol
 	folded->len = out->at ? (uint32_t)(out->at - from) : 0;
 }
 
-bool http2_fold(void *opaque, char *to, size_t size)
+bool http2_fold(void *opaque, char *arena, char *to, size_t size)
 {
+	(void)arena;
 	struct http2_state *state = opaque;
 	struct http2_heap *heap = state->heap;
 	struct folded *folded = (struct folded *)(void *)to;

@@ -115,7 +115,7 @@ void http2_stream_close(struct http2_heap *heap, uint32_t id);
 void http2_streams_sweep(struct http2_heap *heap); /* closes those that are gone */
 
 /* http2_fold.c, see preload/protocol.h */
-bool http2_fold(void *state, char *to, size_t size);
+bool http2_fold(void *state, char *arena, char *to, size_t size);
 bool http2_unfold(void *state, const char *from, char *arena);
 
 /* http2_late.c. False: broken, by a lack of memory. */

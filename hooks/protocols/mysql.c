@@ -2,6 +2,7 @@
 #include "hooks/protocols/mysql.h"
 
 #include "hooks/protocols/db_describe.h"
+#include "hooks/protocols/mysql_heap.h"
 #include "hooks/protocols/mysql_statement.h"
 
 extern const struct protocol protocol_mysql;
@@ -320,5 +321,7 @@ const struct protocol protocol_mysql = {
 	.describe = mysql_describe,
 	.begins = mysql_begins,
 	.resume = mysql_resume,
+	.fold = mysql_fold,
+	.unfold = mysql_unfold,
 	.insert = mysql_comment_insert,
 };

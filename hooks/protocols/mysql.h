@@ -105,6 +105,7 @@ struct mysql_state {
 	bool headed : 1;    /* the newest exchange's head was told */
 	bool drafted : 1;   /* a statement is in the stash */
 	bool tabled : 1;    /* there is a table of statements */
+	bool missed : 1;    /* a change to it, when it was folded */
 	bool multibyte : 1; /* the client writes in a character set that must be read with care */
 	uint8_t kinds[MYSQL_WAITING / 2]; /* two in each */
 	char space[MYSQL_SPACE_MAX], wanted[MYSQL_SPACE_MAX];

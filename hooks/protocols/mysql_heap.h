@@ -31,5 +31,8 @@ struct mysql_heap {
 /* NULL: no room. */
 struct mysql_heap *mysql_heap(struct mysql_run *run);
 struct db_prepared *mysql_table(struct mysql_run *run);
+/* See preload/protocol.h. */
+bool mysql_fold(void *state, char *arena, char *to, size_t size);
+bool mysql_unfold(void *state, const char *from, char *arena);
 
 #endif

@@ -385,6 +385,13 @@ static bool find(struct db_prepared *table, char what, uint32_t number, struct d
 	return ref && db_prepared_get(table, ref, statement);
 }
 
+/* Something was not put into the table: what is folded of it holds no longer. */
+static void missed(struct mysql_run *run)
+{
+	if (run->sink->arena->folded)
+		run->state->missed = true;
+}
+
 void mysql_prepared_keep(struct mysql_run *run, uint32_t exchange)
 {
 	struct db_prepared *table = run->summary.len ? mysql_table(run) : NULL;
@@ -392,6 +399,8 @@ void mysql_prepared_keep(struct mysql_run *run, uint32_t exchange)
 	struct db_statement statement = {.text = run->text, .summary = run->summary};
 
 	run->state->tabled = table != NULL;
+	if (!table)
+		missed(run);
 	if (!table || db_prepared_put(table, key_bytes(&key), &statement) || !statement.text.len)
 		return;
 	statement.text = BYTES_NONE;
@@ -406,6 +415,8 @@ void mysql_prepared_named(struct mysql_run *run, uint32_t exchange, uint32_t id)
 
 	if (table)
 		db_prepared_put(table, key_bytes(&key), &statement);
+	else
+		missed(run);
 }
 
 void mysql_prepared_find(struct mysql_run *run, uint32_t id)

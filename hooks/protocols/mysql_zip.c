@@ -5,24 +5,60 @@
  * middle of a packet, the inflater is taken back to the copy that was made where that feed began. */
 #include "hooks/protocols/mysql_heap.h"
 
+#define TABLE_SIZE (PROTOCOL_ARENA_SIZE - offsetof(struct mysql_heap, table))
+
+static struct mysql_heap *begin(char *arena)
+{
+	struct mysql_heap *heap = (struct mysql_heap *)(void *)arena;
+
+	heap->inflater[0].made = heap->inflater[1].made = false;
+	heap->before.made = false;
+	return heap;
+}
+
 struct mysql_heap *mysql_heap(struct mysql_run *run)
 {
 	struct protocol_arena *arena = run->sink->arena;
-	bool there = arena->base != NULL;
-	struct mysql_heap *heap = (struct mysql_heap *)(void *)(there ? arena->base : arena->take(arena));
+	bool first = arena->base == NULL;
+	char *base = first || arena->folded ? arena->take(arena) : arena->base;
 
-	if (!heap || there)
-		return heap;
-	heap->inflater[0].made = heap->inflater[1].made = false;
-	heap->before.made = false;
-	db_prepared_init(heap->table, PROTOCOL_ARENA_SIZE - offsetof(struct mysql_heap, table));
-	return heap;
+	if (base && first)
+		db_prepared_init(begin(base)->table, TABLE_SIZE);
+	return (struct mysql_heap *)(void *)base;
 }
 
 struct db_prepared *mysql_table(struct mysql_run *run)
 {
 	struct mysql_heap *heap = mysql_heap(run);
 	return heap ? (struct db_prepared *)(void *)heap->table : NULL;
+}
+
+/* Each compressed packet begins anew: what an inflater knows is of use in the middle of one only. */
+static bool inflating(const struct mysql_half *half)
+{
+	return half->zipped && half->zip_got == sizeof(half->zip_head) && !half->zip_plain && half->zip_done;
+}
+
+bool mysql_fold(void *opaque, char *arena, char *to, size_t size)
+{
+	const struct mysql_state *state = opaque;
+	const struct mysql_heap *heap = (const struct mysql_heap *)(const void *)arena;
+
+	return !inflating(&state->half[HALF_REQUESTS]) && !inflating(&state->half[HALF_RESPONSES]) &&
+	       db_prepared_fold((const struct db_prepared *)(const void *)heap->table, to, size);
+}
+
+bool mysql_unfold(void *opaque, const char *from, char *arena)
+{
+	struct mysql_state *state = opaque;
+	struct mysql_heap *heap = begin(arena);
+
+	if (state->missed)
+		db_prepared_init(heap->table, TABLE_SIZE);
+	else
+		db_prepared_unfold(heap->table, TABLE_SIZE, from);
+	state->missed = false;
+	return true;
 }
 
 static void *allocate(void *opaque, unsigned items, unsigned size)

@@ -299,5 +299,7 @@ const struct protocol protocol_postgres = {
 	.database = true,
 	.put_back = postgres_put_back,
 	.stash_requests = PROTOCOL_STASH_SIZE,
+	.fold = postgres_fold,
+	.unfold = postgres_unfold,
 	.insert = postgres_comment_insert,
 };

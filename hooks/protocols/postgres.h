@@ -109,6 +109,7 @@ struct postgres_state {
 	struct postgres_run *run; /* only during a feed */
 	struct postgres_heap *heap;
 	bool opaque, started;
+	bool missed; /* a change to the table, which is folded */
 	struct postgres_requests requests;
 	struct postgres_responses responses;
 };
@@ -153,7 +154,6 @@ void postgres_response_body(struct postgres_run *run, struct bytes piece);
 void postgres_response_end(struct postgres_run *run);
 
 /* postgres_queue.c */
-struct postgres_heap *postgres_heap(struct postgres_run *run); /* NULL: none to be had */
 uint8_t *postgres_item(struct postgres_run *run, uint32_t number);
 void postgres_push(struct postgres_run *run, enum postgres_item item);
 uint8_t postgres_front(struct postgres_run *run); /* ITEM_NONE: nothing is asked */

@@ -36,4 +36,13 @@ struct postgres_heap {
 	_Alignas(8) char table[];
 };
 
+/* postgres_queue.c */
+struct postgres_run;
+struct postgres_heap *postgres_heap(struct postgres_run *run); /* NULL: none to be had */
+/* Of named statements and portals; NULL: nothing was put into it, or it is not to be had. */
+struct db_prepared *postgres_table(struct postgres_run *run);
+/* See preload/protocol.h. */
+bool postgres_fold(void *state, char *arena, char *to, size_t size);
+bool postgres_unfold(void *state, const char *from, char *arena);
+
 #endif

@@ -4,6 +4,8 @@
 _Static_assert((POSTGRES_QUEUE & (POSTGRES_QUEUE - 1)) == 0 && (POSTGRES_LONG & (POSTGRES_LONG - 1)) == 0,
 	       "numbers may begin again at 0");
 
+#define TABLE_SIZE (PROTOCOL_ARENA_SIZE - sizeof(struct postgres_heap))
+
 struct postgres_heap *postgres_heap(struct postgres_run *run)
 {
 	struct postgres_state *state = run->state;
@@ -11,12 +13,72 @@ struct postgres_heap *postgres_heap(struct postgres_run *run)
 	if (state->heap)
 		return state->heap;
 	char *arena = run->sink->arena ? run->sink->arena->take(run->sink->arena) : NULL;
-	if (arena) {
+	if (arena && !state->heap) { /* else it was unfolded */
 		state->heap = (struct postgres_heap *)(void *)arena;
-		db_prepared_init(state->heap->table, PROTOCOL_ARENA_SIZE - sizeof(struct postgres_heap));
+		db_prepared_init(state->heap->table, TABLE_SIZE);
 	}
 	return state->heap;
 }
+
+struct db_prepared *postgres_table(struct postgres_run *run)
+{
+	const struct protocol_arena *arena = run->sink->arena;
+	bool there = run->state->heap || (arena && arena->folded);
+	struct postgres_heap *heap = there ? postgres_heap(run) : NULL;
+
+	return heap ? (struct db_prepared *)(void *)heap->table : NULL;
+}
+
+/* --- folded ----------------------------------------------------------------------------------------------
+ */
+
+static bool shorten(struct postgres_state *state)
+{
+	struct postgres_requests *asks = &state->requests;
+
+	if (asks->asked - state->responses.answered > POSTGRES_QUEUE)
+		return false;
+	for (uint32_t i = state->responses.answered; asks->is_long && i != asks->asked; i++)
+		asks->queue[i % POSTGRES_QUEUE] = state->heap->queue[i % POSTGRES_LONG];
+	asks->is_long = false;
+	return true;
+}
+
+/* Not while a call that is being written refers to a statement by its place. */
+bool postgres_fold(void *opaque, char *arena, char *to, size_t size)
+{
+	struct postgres_state *state = opaque;
+	struct postgres_requests *asks = &state->requests;
+	bool open = asks->group && state->responses.exchange < asks->exchange;
+
+	if (!state->heap || state->heap != (void *)arena || (open && asks->source == SOURCE_TABLE))
+		return false;
+	struct db_prepared *table = (struct db_prepared *)(void *)state->heap->table;
+	if (db_prepared_changes(table) != asks->changes) /* put back */
+		db_prepared_go_back(table, asks->changes);
+	if (!db_prepared_fold(table, to, size) || !shorten(state))
+		return false;
+	if (asks->source == SOURCE_TABLE)
+		asks->source = SOURCE_NONE;
+	state->heap = NULL;
+	return true;
+}
+
+bool postgres_unfold(void *opaque, const char *from, char *arena)
+{
+	struct postgres_state *state = opaque;
+
+	state->heap = (struct postgres_heap *)(void *)arena;
+	if (state->missed)
+		db_prepared_forget(state->heap->table, TABLE_SIZE, state->requests.changes);
+	else
+		db_prepared_unfold(state->heap->table, TABLE_SIZE, from);
+	state->missed = false;
+	return true;
+}
+
+/* --- the queue -------------------------------------------------------------------------------------------
+ */
 
 uint8_t *postgres_item(struct postgres_run *run, uint32_t number)
 {

@@ -10,11 +10,6 @@
 #define SCAN_MAX (1u << 20)
 #define HALF (POSTGRES_TEXT / 2)
 
-static struct db_prepared *table_of(struct postgres_heap *heap)
-{
-	return (struct db_prepared *)(void *)heap->table;
-}
-
 struct postgres_stash *postgres_stash(struct postgres_run *run)
 {
 	const struct protocol_stash *stash = run->sink->stash;
@@ -25,10 +20,10 @@ void postgres_text_feed(struct postgres_run *run)
 {
 	struct postgres_requests *asks = postgres_asks(run);
 	const struct protocol_stash *stash = run->sink->stash;
-	struct postgres_heap *heap = run->state->heap;
+	struct db_prepared *table = run->state->heap ? postgres_table(run) : NULL;
 
-	if (heap && db_prepared_changes(table_of(heap)) != asks->changes) /* put back */
-		db_prepared_go_back(table_of(heap), asks->changes);
+	if (table && db_prepared_changes(table) != asks->changes) /* put back */
+		db_prepared_go_back(table, asks->changes);
 	if (!stash || !stash->block) { /* given up between two feeds */
 		asks->stashed = asks->parsed = false;
 		if (asks->source == SOURCE_STASH)
@@ -50,15 +45,26 @@ static struct bytes key_of(char *room, char kind, const struct postgres_name *na
 	return (struct bytes){room, name->len + 1u};
 }
 
+/* Something was not put into the table, or not taken out: what is folded of it holds no longer. */
+static void missed(struct postgres_run *run)
+{
+	const struct protocol_arena *arena = run->sink->arena;
+
+	if (arena && arena->folded)
+		run->state->missed = true;
+}
+
 static void drop(struct postgres_run *run, char kind, const struct postgres_name *name)
 {
-	struct postgres_heap *heap = run->state->heap;
+	struct db_prepared *table = postgres_table(run);
 	char room[POSTGRES_NAME + 1];
 
-	if (!heap)
+	if (!table) {
+		missed(run);
 		return;
-	db_prepared_drop(table_of(heap), key_of(room, kind, name));
-	postgres_asks(run)->changes = db_prepared_changes(table_of(heap));
+	}
+	db_prepared_drop(table, key_of(room, kind, name));
+	postgres_asks(run)->changes = db_prepared_changes(table);
 }
 
 void postgres_text_begin(struct postgres_run *run)
@@ -172,23 +178,25 @@ static void stashed(struct postgres_stash *kept, struct db_statement *statement)
 static void put(struct postgres_run *run, char kind, const struct postgres_name *name)
 {
 	struct postgres_stash *kept = postgres_stash(run);
-	struct postgres_heap *heap = postgres_heap(run);
+	struct db_prepared *table = postgres_heap(run) ? postgres_table(run) : NULL;
 	struct db_statement statement = {.number = postgres_asks(run)->exchange};
 	char room[POSTGRES_NAME + 1];
 
-	if (!heap || !kept)
+	if (!table)
+		missed(run);
+	if (!table || !kept)
 		return;
 	stashed(kept, &statement);
-	db_prepared_put(table_of(heap), key_of(room, kind, name), &statement);
-	postgres_asks(run)->changes = db_prepared_changes(table_of(heap));
+	db_prepared_put(table, key_of(room, kind, name), &statement);
+	postgres_asks(run)->changes = db_prepared_changes(table);
 }
 
 static db_prepared_ref find(struct postgres_run *run, char kind, const struct postgres_name *name)
 {
-	struct postgres_heap *heap = run->state->heap;
+	const struct db_prepared *table = postgres_table(run);
 	char room[POSTGRES_NAME + 1];
 
-	return heap ? db_prepared_find(table_of(heap), key_of(room, kind, name)) : 0;
+	return table ? db_prepared_find(table, key_of(room, kind, name)) : 0;
 }
 
 void postgres_text_parsed(struct postgres_run *run)
@@ -202,7 +210,7 @@ void postgres_text_parsed(struct postgres_run *run)
 	kept->parsed = kept->statement;
 	asks->parsed = true;
 	asks->source = SOURCE_STASH;
-	if (kept->parsed.len || run->state->heap)
+	if (kept->parsed.len || postgres_table(run))
 		put(run, 'S', &kept->parsed);
 }
 
@@ -239,7 +247,7 @@ void postgres_text_bound(struct postgres_run *run)
 {
 	struct postgres_requests *asks = postgres_asks(run);
 	struct postgres_stash *kept = postgres_stash(run);
-	struct postgres_heap *heap = run->state->heap;
+	const struct db_prepared *table;
 	struct db_statement statement;
 
 	if (!kept)
@@ -247,8 +255,9 @@ void postgres_text_bound(struct postgres_run *run)
 	kept->bound = kept->portal;
 	if (kept->portal.len == 0)
 		return;
-	if (asks->source == SOURCE_TABLE && heap && db_prepared_get(table_of(heap), asks->ref, &statement) &&
-	    statement.text.len <= POSTGRES_TEXT && statement.summary.len <= sizeof(kept->summary)) {
+	if (asks->source == SOURCE_TABLE && (table = postgres_table(run)) != NULL &&
+	    db_prepared_get(table, asks->ref, &statement) && statement.text.len <= POSTGRES_TEXT &&
+	    statement.summary.len <= sizeof(kept->summary)) {
 		/* By way of the stash: in the table it may have to go for its own copy. */
 		memcpy(kept->text, statement.text.ptr, statement.text.len);
 		memcpy(kept->summary, statement.summary.ptr, statement.summary.len);
@@ -282,9 +291,11 @@ void postgres_text_closed(struct postgres_run *run)
 
 void postgres_text_failed(struct postgres_run *run, uint32_t exchange)
 {
-	struct postgres_heap *heap = run->state->heap;
-	if (heap)
-		db_prepared_drop_number(table_of(heap), exchange);
+	struct db_prepared *table = postgres_table(run);
+	if (table)
+		db_prepared_drop_number(table, exchange);
+	else
+		missed(run);
 }
 
 /* --- told ------------------------------------------------------------------------------------------------
@@ -310,13 +321,13 @@ static void text(struct postgres_run *run, bool query)
 {
 	struct postgres_requests *asks = postgres_asks(run);
 	struct postgres_stash *kept = postgres_stash(run);
-	struct postgres_heap *heap = run->state->heap;
+	const struct db_prepared *table = asks->source == SOURCE_TABLE ? postgres_table(run) : NULL;
 	struct db_statement statement = {0};
 
 	if (asks->source == SOURCE_STASH && kept)
 		stashed(kept, &statement);
-	else if (asks->source == SOURCE_TABLE && heap)
-		db_prepared_get(table_of(heap), asks->ref, &statement);
+	else if (table)
+		db_prepared_get(table, asks->ref, &statement);
 	run->call.text = statement.text;
 	run->call.summary = statement.summary;
 	if (query && kept && kept->statements > 1)

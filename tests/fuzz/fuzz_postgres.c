@@ -1,7 +1,7 @@
 /* fuzz_postgres.c - any conversation, told the same however it is cut, and whatever was looked at ahead.
  *
- * Input: a seed byte for the cuts, whose lowest bit says that the connection has begun; then pieces: a byte (bit 7: half,
- * bit 6: skip, bit 5: a message without its length) and a length byte. */
+ * Input: a seed byte for the cuts, whose lowest bit says that the connection has begun; then pieces: a byte
+ * (bit 7: half, bit 6: skip, bit 5: a message without its length) and a length byte. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +25,8 @@ static void feed(struct replay *replay, enum protocol_half half, struct bytes te
 		size_t cut = 1 + next_random(seed) % (next_random(seed) % 4 ? 8 : 200);
 		if (cut > text.len)
 			cut = text.len;
+		if (next_random(seed) % 8 == 0)
+			(void)replay_fold(replay);
 		if (half == HALF_REQUESTS && next_random(seed) % 2)
 			replay_ahead(replay, text);
 		replay_feed(replay, half, bytes_until(text, cut));

@@ -1,7 +1,9 @@
-/* db_replay.h - a conversation with a database's server, fed to its protocol in any pieces; what is told, as text.
+/* db_replay.h - a conversation with a database's server, fed to its protocol in any pieces; what is told, as
+ * text.
  *
- * Every piece is laid flush against a page that cannot be read. What the client sends is looked at ahead, as a
- * connection does: then the state and the stash are put back, the stash in another place. The arena stays. */
+ * Every piece is laid flush against a page that cannot be read. What the client sends is looked at ahead, as
+ * a connection does: then the state and the stash are put back, the stash in another place. The arena stays.
+ */
 #ifndef TAGALONG_DB_REPLAY_H
 #define TAGALONG_DB_REPLAY_H
 
@@ -25,30 +27,56 @@ struct db_replay {
 	struct bytes piece;
 	uint64_t fed[2];
 	bool silent, poor; /* poor: neither stash nor arena is to be had */
-	bool vague; /* compressed: where a call ends in a feed depends on the cuts */
+	bool vague;        /* compressed: where a call ends in a feed depends on the cuts */
+	bool folding;      /* its arena is wanted by others before each feed */
+	unsigned folds;
 	uint32_t begun, ended, opaque;
 	FILE *out;
 	char *text;
 	size_t size;
-	char *guard, *blocks[2], *room;
+	char *guard, *blocks[2], *room, *little;
 	int inserts;
 	size_t insert_at;
 };
 
 static inline char *db_replay_stash(struct protocol_stash *stash)
 {
-	struct db_replay *replay = (struct db_replay *)(void *)((char *)stash - offsetof(struct db_replay, stash));
+	struct db_replay *replay =
+		(struct db_replay *)(void *)((char *)stash - offsetof(struct db_replay, stash));
 	return stash->block = replay->poor ? NULL : replay->blocks[0];
 }
 
 static inline char *db_replay_arena(struct protocol_arena *arena)
 {
-	struct db_replay *replay = (struct db_replay *)(void *)((char *)arena - offsetof(struct db_replay, arena));
-	if (!arena->base && !replay->poor) {
+	struct db_replay *replay =
+		(struct db_replay *)(void *)((char *)arena - offsetof(struct db_replay, arena));
+	if (arena->folded) {
+		if (replay->poor)
+			return NULL;
+		memset(replay->room, 0xa5, PROTOCOL_ARENA_SIZE);
+		arena->base = replay->room;
+		arena->folded = false;
+		if (!replay->protocol->unfold(replay->state, replay->little, replay->room))
+			abort();
+		memset(replay->little, 0x5a, PROTOCOL_LITTLE_ARENA);
+	} else if (!arena->base && !replay->poor) {
 		memset(replay->room, 0xa5, 4096);
 		arena->base = replay->room;
 	}
 	return arena->base;
+}
+
+/* Another connection wants its arena. False: it stays. */
+static inline bool db_replay_fold(struct db_replay *replay)
+{
+	struct protocol_arena *arena = &replay->arena;
+	if (!arena->base || arena->folded || arena->little || !replay->protocol->fold ||
+	    !replay->protocol->fold(replay->state, replay->room, replay->little, PROTOCOL_LITTLE_ARENA))
+		return false;
+	memset(replay->room, 0x5a, PROTOCOL_ARENA_SIZE);
+	arena->base = replay->little;
+	replay->folds++;
+	return arena->folded = true;
 }
 
 static inline void db_replay_describe(struct db_replay *replay, enum protocol_moment moment)
@@ -72,8 +100,10 @@ static inline void db_replay_describe(struct db_replay *replay, enum protocol_mo
 
 static inline void db_replay_event(struct protocol_sink *sink, const struct protocol_event *event)
 {
-	static const char *const names[] = {"REQUEST_BEGIN", "FIELD", "INSERT", "REQUEST_HEAD", "REQUEST_END",
-		"RESPONSE_BEGIN", "INTERIM", "RESPONSE_HEAD", "RESPONSE_END", "BODY", "RESET", "VOID", "OPAQUE", "SWITCH"};
+	static const char *const names[] = {"REQUEST_BEGIN", "FIELD",          "INSERT",  "REQUEST_HEAD",
+					    "REQUEST_END",   "RESPONSE_BEGIN", "INTERIM", "RESPONSE_HEAD",
+					    "RESPONSE_END",  "BODY",           "RESET",   "VOID",
+					    "OPAQUE",        "SWITCH"};
 	static const char *const why[] = {"", "NOT_MINE", "HANDED_OVER", "MALFORMED", "TOO_LARGE", "LOST"};
 	struct db_replay *replay = (struct db_replay *)(void *)sink;
 
@@ -98,7 +128,8 @@ static inline void db_replay_event(struct protocol_sink *sink, const struct prot
 	}
 	fprintf(replay->out, " %u%s", event->exchange, event->quiet ? " quiet" : "");
 	if (!replay->vague && (event->type == EVENT_REQUEST_END || event->type == EVENT_RESPONSE_END))
-		fprintf(replay->out, " @%llu", (unsigned long long)(replay->fed[replay->half] + event->offset));
+		fprintf(replay->out, " @%llu",
+			(unsigned long long)(replay->fed[replay->half] + event->offset));
 	fputc('\n', replay->out);
 	if (event->quiet)
 		return;
@@ -118,9 +149,11 @@ static inline char *db_replay_guarded(size_t size)
 
 static inline void db_replay_open(struct db_replay *replay, const struct protocol *protocol)
 {
-	static char *guard, *blocks[2], *room;
+	static char *guard, *blocks[2], *room, *little;
 
 	if (!guard) {
+		little = db_replay_guarded((PROTOCOL_LITTLE_ARENA + 4095) & ~4095) +
+			 (-PROTOCOL_LITTLE_ARENA & 4095);
 		guard = db_replay_guarded(DB_REPLAY_ROOM) + DB_REPLAY_ROOM;
 		blocks[0] = db_replay_guarded(PROTOCOL_STASH_SIZE);
 		blocks[1] = db_replay_guarded(PROTOCOL_STASH_SIZE);
@@ -131,6 +164,7 @@ static inline void db_replay_open(struct db_replay *replay, const struct protoco
 	replay->blocks[0] = blocks[0];
 	replay->blocks[1] = blocks[1];
 	replay->room = room;
+	replay->little = little;
 	replay->protocol = protocol;
 	replay->sink = (struct protocol_sink){
 		.event = db_replay_event, .stash = &replay->stash, .arena = &replay->arena};
@@ -147,6 +181,8 @@ static inline void db_replay_feed(struct db_replay *replay, enum protocol_half h
 	char *at = replay->guard - piece.len;
 	if (piece.len)
 		memcpy(at, piece.ptr, piece.len);
+	if (replay->folding && !replay->silent)
+		(void)db_replay_fold(replay);
 	replay->half = half;
 	replay->piece = (struct bytes){at, piece.len};
 	replay->protocol->feed(replay->state, half, replay->piece, &replay->sink);
@@ -167,6 +203,8 @@ static inline void db_replay_ahead(struct db_replay *replay, struct bytes piece)
 	static char kept[PROTOCOL_STASH_SIZE];
 	char *block = replay->stash.block;
 
+	if (replay->folding)
+		(void)db_replay_fold(replay);
 	memcpy(state, replay->state, sizeof(state));
 	if (block)
 		memcpy(kept, block, sizeof(kept));
@@ -190,7 +228,8 @@ static inline char *db_replay_close(struct db_replay *replay)
 	return replay->text;
 }
 
-/* --- a whole conversation: one line a write, "C " or "S ", then its bytes; \xNN, \\; # comment ------------- */
+/* --- a whole conversation: one line a write, "C " or "S ", then its bytes; \xNN, \\; # comment -------------
+ */
 
 struct db_line {
 	enum protocol_half half;
@@ -200,7 +239,8 @@ struct db_line {
 struct db_talk {
 	struct db_line *line;
 	size_t lines, total;
-	bool vague; /* see struct db_replay */
+	bool vague;      /* see struct db_replay */
+	unsigned *folds; /* how many, if there are to be any */
 };
 
 static inline int db_talk_digit(char c)
@@ -227,7 +267,8 @@ static inline struct db_talk db_talk_read(const char *path)
 			if (text[i] != '\\') {
 				bytes[used++] = text[i];
 			} else if (text[i + 1] == 'x') {
-				bytes[used++] = (char)(db_talk_digit(text[i + 2]) << 4 | db_talk_digit(text[i + 3]));
+				bytes[used++] =
+					(char)(db_talk_digit(text[i + 2]) << 4 | db_talk_digit(text[i + 3]));
 				i += 3;
 			} else {
 				bytes[used++] = text[++i];
@@ -251,7 +292,8 @@ static inline void db_talk_free(struct db_talk *talk)
 	free(talk->line);
 }
 
-static inline void db_talk_part(struct db_replay *replay, enum protocol_half half, struct bytes whole, struct bytes part)
+static inline void db_talk_part(struct db_replay *replay, enum protocol_half half, struct bytes whole,
+				struct bytes part)
 {
 	if (half == HALF_REQUESTS)
 		db_replay_ahead(replay, whole);
@@ -259,28 +301,35 @@ static inline void db_talk_part(struct db_replay *replay, enum protocol_half hal
 }
 
 /* Cut once, where `cut` falls in all of its bytes; step: into pieces of so many. */
-static inline char *db_talk_play(const struct protocol *protocol, const struct db_talk *talk, size_t cut, size_t step)
+static inline char *db_talk_play(const struct protocol *protocol, const struct db_talk *talk, size_t cut,
+				 size_t step)
 {
 	struct db_replay replay;
 	size_t at = 0;
 
 	db_replay_open(&replay, protocol);
 	replay.vague = talk->vague;
+	replay.folding = talk->folds != NULL;
 	for (size_t i = 0; i < talk->lines; i++) {
 		struct bytes rest = talk->line[i].bytes;
 		size_t first = cut > at && cut < at + rest.len ? cut - at : rest.len;
 		at += rest.len;
 		while (rest.len) {
-			size_t take = step && step < rest.len ? step : !step && first < rest.len ? first : rest.len;
+			size_t take = step && step < rest.len     ? step
+				      : !step && first < rest.len ? first
+								  : rest.len;
 			db_talk_part(&replay, talk->line[i].half, rest, bytes_until(rest, take));
 			rest = bytes_from(rest, take);
 			first = rest.len;
 		}
 	}
+	if (talk->folds)
+		*talk->folds += replay.folds;
 	return db_replay_close(&replay);
 }
 
-/* --- fuzzing: a seed byte, then pieces: a byte (bit 7: the server's) and a length byte -------------------- */
+/* --- fuzzing: a seed byte, then pieces: a byte (bit 7: the server's) and a length byte --------------------
+ */
 
 static inline uint32_t db_fuzz_random(uint32_t *seed)
 {
@@ -288,12 +337,16 @@ static inline uint32_t db_fuzz_random(uint32_t *seed)
 	return *seed >> 16;
 }
 
-static inline void db_fuzz_feed(struct db_replay *replay, enum protocol_half half, struct bytes text, uint32_t *seed)
+static inline void db_fuzz_feed(struct db_replay *replay, enum protocol_half half, struct bytes text,
+				uint32_t *seed)
 {
 	while (text.len) {
-		size_t cut = *seed ? 1 + db_fuzz_random(seed) % (db_fuzz_random(seed) % 4 ? 8 : 200) : text.len;
+		size_t cut =
+			*seed ? 1 + db_fuzz_random(seed) % (db_fuzz_random(seed) % 4 ? 8 : 200) : text.len;
 		if (cut > text.len)
 			cut = text.len;
+		if (*seed && db_fuzz_random(seed) % 8 == 0)
+			(void)db_replay_fold(replay);
 		if (*seed && half == HALF_REQUESTS && db_fuzz_random(seed) % 2)
 			db_replay_ahead(replay, text);
 		db_replay_feed(replay, half, bytes_until(text, cut));
@@ -301,7 +354,8 @@ static inline void db_fuzz_feed(struct db_replay *replay, enum protocol_half hal
 	}
 }
 
-static inline char *db_fuzz_play(const struct protocol *protocol, const uint8_t *data, size_t size, bool vague, uint32_t seed)
+static inline char *db_fuzz_play(const struct protocol *protocol, const uint8_t *data, size_t size,
+				 bool vague, uint32_t seed)
 {
 	struct db_replay replay;
 	db_replay_open(&replay, protocol);

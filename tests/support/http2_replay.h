@@ -54,7 +54,7 @@ static inline char *replay_take(struct protocol_arena *arena)
 static inline bool replay_fold(struct replay *replay)
 {
 	if (!replay->arena.base || replay->arena.folded ||
-	    !protocol_http2.fold(replay->state, replay->little, PROTOCOL_LITTLE_ARENA))
+	    !protocol_http2.fold(replay->state, replay->memory, replay->little, PROTOCOL_LITTLE_ARENA))
 		return false;
 	memset(replay->memory, 0xa5, 65536);
 	return replay->arena.folded = true;

@@ -1,7 +1,7 @@
 /* postgres_replay.h - a conversation fed to the PostgreSQL parser in any pieces, and what it tells, as text.
  *
- * Every piece is laid flush against a page that cannot be read; so do the stash and the arena end at one. The stash is
- * taken away, as the connection does, where no exchange is under way. */
+ * Every piece is laid flush against a page that cannot be read; so do the stash and the arena end at one. The
+ * stash is taken away, as the connection does, where no exchange is under way. */
 #ifndef TAGALONG_POSTGRES_REPLAY_H
 #define TAGALONG_POSTGRES_REPLAY_H
 
@@ -26,10 +26,12 @@ struct replay {
 	struct bytes piece;
 	FILE *out;
 	bool silent, no_stash, no_arena, keep_stash;
+	bool folding; /* its arena is wanted by others before each feed */
+	unsigned folds;
 	uint32_t under_way;
 	char *text;
 	size_t size;
-	char *guard, *block, *memory;
+	char *guard, *block, *memory, *little;
 };
 
 static inline char *replay_take_stash(struct protocol_stash *stash)
@@ -41,7 +43,30 @@ static inline char *replay_take_stash(struct protocol_stash *stash)
 static inline char *replay_take_arena(struct protocol_arena *arena)
 {
 	struct replay *replay = (struct replay *)(void *)((char *)arena - offsetof(struct replay, arena));
-	return arena->base = replay->no_arena ? NULL : replay->memory;
+	if (!arena->folded)
+		return arena->base = replay->no_arena ? NULL : replay->memory;
+	if (replay->no_arena)
+		return NULL;
+	memset(replay->memory, 0xa5, 65536);
+	arena->base = replay->memory;
+	arena->folded = false;
+	if (!protocol_postgres.unfold(replay->state, replay->little, replay->memory))
+		abort();
+	memset(replay->little, 0x5a, PROTOCOL_LITTLE_ARENA);
+	return arena->base;
+}
+
+/* Another connection wants its arena. False: it stays. */
+static inline bool replay_fold(struct replay *replay)
+{
+	struct protocol_arena *arena = &replay->arena;
+	if (!arena->base || arena->folded ||
+	    !protocol_postgres.fold(replay->state, replay->memory, replay->little, PROTOCOL_LITTLE_ARENA))
+		return false;
+	memset(replay->memory, 0x5a, 65536);
+	arena->base = replay->little;
+	replay->folds++;
+	return arena->folded = true;
 }
 
 static inline void replay_describe(struct replay *replay, enum protocol_moment moment)
@@ -60,7 +85,8 @@ static inline void replay_describe(struct replay *replay, enum protocol_moment m
 		abort(); /* nothing is said of a server */
 	protocol_postgres.describe(replay->state, SIDE_CLIENT, moment, &endpoint, &facts);
 	if (moment == MOMENT_REQUEST)
-		fprintf(replay->out, "  name=%.*s\n", (int)facts.name.len, facts.name.len ? facts.name.ptr : "");
+		fprintf(replay->out, "  name=%.*s\n", (int)facts.name.len,
+			facts.name.len ? facts.name.ptr : "");
 	if (facts.failed)
 		fprintf(replay->out, "  failed=%.*s\n", (int)facts.error_type.len, facts.error_type.ptr);
 	attrs_text(&attrs, "  ", replay->out);
@@ -80,7 +106,8 @@ static inline void replay_count(struct replay *replay, enum protocol_event_type 
 static inline void replay_insert(struct replay *replay, size_t offset)
 {
 	static const struct bytes lines = {
-		"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: a=b\r\n", 87};
+		"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: a=b\r\n",
+		87};
 	char room[256];
 	struct protocol_edit edit[PROTOCOL_EDITS];
 	int count = protocol_postgres.insert(replay->state, lines, room, sizeof(room), edit);
@@ -93,9 +120,10 @@ static inline void replay_insert(struct replay *replay, size_t offset)
 
 static inline void replay_event(struct protocol_sink *sink, const struct protocol_event *event)
 {
-	static const char *const names[] = {"REQUEST_BEGIN",  "FIELD",	 "INSERT",	  "REQUEST_HEAD", "REQUEST_END",
-					    "RESPONSE_BEGIN", "INTERIM", "RESPONSE_HEAD", "RESPONSE_END", "BODY",
-					    "RESET",	      "VOID",	 "OPAQUE"};
+	static const char *const names[] = {"REQUEST_BEGIN", "FIELD",          "INSERT",  "REQUEST_HEAD",
+					    "REQUEST_END",   "RESPONSE_BEGIN", "INTERIM", "RESPONSE_HEAD",
+					    "RESPONSE_END",  "BODY",           "RESET",   "VOID",
+					    "OPAQUE"};
 	static const char *const why[] = {"", "NOT_MINE", "HANDED_OVER", "MALFORMED", "TOO_LARGE", "LOST"};
 	struct replay *replay = (struct replay *)(void *)sink;
 	unsigned long long at = replay->fed[replay->half] + event->offset;
@@ -135,8 +163,9 @@ static inline char *replay_guarded(size_t size)
 
 static inline void replay_open(struct replay *replay)
 {
-	static char *guard, *block, *memory;
+	static char *guard, *block, *memory, *little;
 	if (!guard) {
+		little = replay_guarded((PROTOCOL_LITTLE_ARENA + 4095) & ~4095) - PROTOCOL_LITTLE_ARENA;
 		guard = replay_guarded(REPLAY_ROOM);
 		block = replay_guarded(PROTOCOL_STASH_SIZE) - PROTOCOL_STASH_SIZE;
 		memory = replay_guarded(PROTOCOL_ARENA_SIZE) - PROTOCOL_ARENA_SIZE;
@@ -147,8 +176,9 @@ static inline void replay_open(struct replay *replay)
 	replay->guard = guard;
 	replay->block = block;
 	replay->memory = memory;
-	replay->sink =
-		(struct protocol_sink){.event = replay_event, .stash = &replay->stash, .arena = &replay->arena};
+	replay->little = little;
+	replay->sink = (struct protocol_sink){
+		.event = replay_event, .stash = &replay->stash, .arena = &replay->arena};
 	replay->stash.take = replay_take_stash;
 	replay->arena.take = replay_take_arena;
 	replay->out = open_memstream(&replay->text, &replay->size);
@@ -167,6 +197,8 @@ static inline void replay_feed(struct replay *replay, enum protocol_half half, s
 {
 	if (piece.len > REPLAY_ROOM)
 		abort();
+	if (replay->folding && !replay->silent)
+		(void)replay_fold(replay);
 	char *at = replay->guard - piece.len;
 	if (piece.len)
 		memcpy(at, piece.ptr, piece.len);
@@ -179,7 +211,8 @@ static inline void replay_feed(struct replay *replay, enum protocol_half half, s
 	replay_tidy(replay);
 }
 
-/* What the connection does before a write: the state runs ahead, then its copy is put back, and the stash's. */
+/* What the connection does before a write: the state runs ahead, then its copy is put back, and the stash's.
+ */
 static inline void replay_ahead(struct replay *replay, struct bytes piece)
 {
 	uint64_t state[PROTOCOL_STATE_MAX / 8];
@@ -187,6 +220,8 @@ static inline void replay_ahead(struct replay *replay, struct bytes piece)
 	bool stashed = replay->stash.block != NULL;
 	uint32_t under_way = replay->under_way;
 
+	if (replay->folding)
+		(void)replay_fold(replay);
 	memcpy(state, replay->state, sizeof(state));
 	if (stashed)
 		memcpy(kept, replay->block, sizeof(kept));

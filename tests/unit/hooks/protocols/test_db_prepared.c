@@ -132,20 +132,24 @@ static void test_drop_number(void **unused)
 	}
 }
 
-/* A log of what was done, done again on another table up to some change: both say the same after going back. */
+/* A log of what was done, done again on another table up to some change: both say the same after going back.
+ */
 static void test_go_back(void **unused)
 {
 	(void)unused;
 	static _Alignas(8) char other[sizeof(memory)];
 	enum { KEYS = 12, STEPS = 400 };
-	struct { int key, size; } step[STEPS];
+	struct {
+		int key, size;
+	} step[STEPS];
 	char key[16], text[2048];
 
 	srand(11);
 	for (int round = 0; round < 60; round++) {
 		bool roomy = round % 2;
 		size_t size = roomy ? sizeof(memory) : 9216 + (size_t)(rand() % 4) * 3000;
-		struct db_prepared *table = db_prepared_init(memory, size), *again = db_prepared_init(other, size);
+		struct db_prepared *table = db_prepared_init(memory, size),
+				   *again = db_prepared_init(other, size);
 		int steps = 1 + rand() % STEPS, back = rand() % steps;
 		uint32_t changes = 0;
 		for (int i = 0; i < steps; i++) {
@@ -187,7 +191,12 @@ static void test_oldest_goes_first(void **unused)
 {
 	(void)unused;
 	enum { KEYS = 400 };
-	static struct { char text[300]; db_prepared_ref ref; unsigned when; bool dropped; } model[KEYS];
+	static struct {
+		char text[300];
+		db_prepared_ref ref;
+		unsigned when;
+		bool dropped;
+	} model[KEYS];
 	struct db_prepared *table = db_prepared_init(memory, 28000);
 	char key[16];
 
@@ -201,8 +210,10 @@ static void test_oldest_goes_first(void **unused)
 			continue;
 		}
 		snprintf(model[i].text, sizeof(model[i].text), "%u %.*s", turn, rand() % 250,
-			 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-			 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+			 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+			 "xxxxxxxxxxxxxxxxx"
+			 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+			 "xxxxxxxxxxxxxxxxx");
 		model[i].ref = put(table, key, model[i].text, turn);
 		model[i].when = turn;
 		model[i].dropped = false;
@@ -230,6 +241,122 @@ static void test_oldest_goes_first(void **unused)
 	}
 }
 
+static _Alignas(8) char little[4096];
+
+static bool fold(struct db_prepared *table, size_t size)
+{
+	if (!db_prepared_fold(table, little, size))
+		return false;
+	memset(memory, 0xa5, sizeof(memory));
+	db_prepared_unfold(memory, sizeof(memory), little);
+	return true;
+}
+
+static void test_folded_it_has_the_same_names(void **unused)
+{
+	(void)unused;
+	struct db_prepared *table = db_prepared_init(memory, sizeof(memory));
+	struct db_statement statement;
+
+	put(table, "a", "SELECT 1", 1);
+	put(table, "b", "SELECT 2", 2);
+	put(table, "a", "SELECT 3", 3);
+	put(table, "d", "SELECT 4", 4);
+	db_prepared_drop(table, of("b"));
+	put(table, "c", "SELECT 5", 5);
+	uint32_t changes = db_prepared_changes(table);
+	for (int turn = 0; turn < 3; turn++) {
+		assert_true(fold(table, sizeof(little)));
+		assert_int_equal(db_prepared_changes(table), changes);
+		assert_string_equal(text_of(table, "a"), "SELECT 3");
+		assert_string_equal(text_of(table, "b"), "(none)");
+		assert_string_equal(text_of(table, "c"), "SELECT 5");
+		assert_true(db_prepared_get(table, db_prepared_find(table, of("d")), &statement));
+		assert_int_equal(statement.number, 4);
+	}
+	put(table, "a", "SELECT 6", 6);
+	put(table, "b", "SELECT 7", 7);
+	db_prepared_go_back(table, changes);
+	assert_string_equal(text_of(table, "a"), "SELECT 3");
+	assert_string_equal(text_of(table, "b"), "(none)");
+	db_prepared_drop_number(table, 4);
+	assert_string_equal(text_of(table, "d"), "(none)");
+	assert_string_equal(text_of(table, "c"), "SELECT 5");
+
+	/* One that had nothing, and one that lost what it had. */
+	table = db_prepared_init(memory, sizeof(memory));
+	assert_true(fold(table, sizeof(little)));
+	assert_string_equal(text_of(table, "a"), "(none)");
+	db_prepared_forget(memory, sizeof(memory), 7);
+	assert_int_equal(db_prepared_changes(table), 7);
+	put(table, "a", "SELECT 1", 1);
+	db_prepared_go_back(table, 7);
+	assert_string_equal(text_of(table, "a"), "(none)");
+}
+
+/* Names that come and go leave nothing behind that would have to be packed, wherever the log begins. */
+static void test_folded_it_is_as_small_as_what_can_be_found(void **unused)
+{
+	(void)unused;
+	struct db_prepared *table = db_prepared_init(memory, sizeof(memory));
+	char key[16], text[400];
+	unsigned folds = 0;
+
+	memset(text, 'x', sizeof(text));
+	for (int i = 0; i < 2000; i++) {
+		snprintf(text, sizeof(text), "SELECT %d", i);
+		text[strlen(text)] = ' ';
+		text[sizeof(text) - 1] = '\0';
+		snprintf(key, sizeof(key), "k%d", i % 2000);
+		put(table, key, text, (uint32_t)i);
+		if (i >= 5) {
+			snprintf(key, sizeof(key), "k%d", i - 5);
+			db_prepared_drop(table, of(key));
+		}
+		if (i % 97 != 96)
+			continue;
+		assert_true(fold(table, sizeof(little)));
+		folds++;
+		for (int k = i - 6; k <= i; k++) {
+			char start[24];
+			snprintf(key, sizeof(key), "k%d", k);
+			snprintf(start, sizeof(start), "SELECT %d ", k);
+			if (k < i - 4)
+				assert_string_equal(text_of(table, key), "(none)");
+			else
+				assert_memory_equal(text_of(table, key), start, strlen(start));
+		}
+	}
+	assert_int_equal(folds, 2000 / 97);
+}
+
+/* The log has begun again at its memory's beginning. */
+static void test_folded_when_its_log_has_come_round(void **unused)
+{
+	(void)unused;
+	static char large[DB_PREPARED_TEXT_MAX];
+	struct db_prepared *table = db_prepared_init(memory, sizeof(memory));
+
+	memset(large, 'x', sizeof(large) - 1);
+	for (int turn = 0; turn < 2; turn++)
+		for (uint32_t i = 0; i < 6; i++)
+			put(table, "large", large, i + 10 * (uint32_t)turn);
+	put(table, "a", "SELECT 1", 1);
+	for (uint32_t i = 0; i < 4; i++)
+		put(table, "large", large, i + 20);
+	put(table, "b", "SELECT 2", 2);
+	assert_string_equal(text_of(table, "a"), "SELECT 1");
+	assert_false(fold(table, sizeof(little)));
+	assert_string_equal(text_of(table, "b"), "SELECT 2");
+	db_prepared_drop(table, of("large"));
+	assert_true(fold(table, sizeof(little)));
+	assert_string_equal(text_of(table, "a"), "SELECT 1");
+	assert_string_equal(text_of(table, "b"), "SELECT 2");
+	assert_string_equal(text_of(table, "large"), "(none)");
+	assert_false(fold(table, 64));
+	assert_false(fold(table, 4));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +367,9 @@ int main(void)
 		cmocka_unit_test(test_drop_number),
 		cmocka_unit_test(test_go_back),
 		cmocka_unit_test(test_oldest_goes_first),
+		cmocka_unit_test(test_folded_it_has_the_same_names),
+		cmocka_unit_test(test_folded_it_is_as_small_as_what_can_be_found),
+		cmocka_unit_test(test_folded_when_its_log_has_come_round),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

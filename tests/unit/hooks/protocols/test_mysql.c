@@ -9,7 +9,8 @@
 
 extern const struct protocol protocol_mysql;
 
-/* --- conversations: tests/golden/mysql/NAME.in and NAME.events ------------------------------------------- */
+/* --- conversations: tests/golden/mysql/NAME.in and NAME.events -------------------------------------------
+ */
 
 static char *read_text(const char *path)
 {
@@ -38,7 +39,8 @@ static void for_each_golden(void (*check)(const char *path, const struct db_talk
 	for (size_t i = 0; i < found.gl_pathc; i++) {
 		char path[300];
 		struct db_talk talk = db_talk_read(found.gl_pathv[i]);
-		snprintf(path, sizeof(path), "%.*s.events", (int)strlen(found.gl_pathv[i]) - 3, found.gl_pathv[i]);
+		snprintf(path, sizeof(path), "%.*s.events", (int)strlen(found.gl_pathv[i]) - 3,
+			 found.gl_pathv[i]);
 		char *expected = read_text(path);
 		assert_true(talk.lines > 1);
 		check(found.gl_pathv[i], &talk, expected);
@@ -83,7 +85,29 @@ static void test_golden_in_small_pieces(void **unused)
 	for_each_golden(check_steps);
 }
 
-/* --- put together by hand --------------------------------------------------------------------------------- */
+/* As with more connections than there are arenas. */
+static unsigned folds;
+
+static void check_folded(const char *path, const struct db_talk *talk, const char *expected)
+{
+	struct db_talk folding = *talk;
+
+	folding.folds = &folds;
+	for (size_t step = 0; step < 6; step += 5)
+		same(db_talk_play(&protocol_mysql, &folding, 0, step), expected, path, "folded, in pieces of",
+		     step);
+}
+
+static void test_golden_folded(void **unused)
+{
+	(void)unused;
+	folds = 0;
+	for_each_golden(check_folded);
+	assert_true(folds > 100);
+}
+
+/* --- put together by hand ---------------------------------------------------------------------------------
+ */
 
 struct message {
 	char text[1 << 16];
@@ -104,8 +128,8 @@ static void put_packet(struct message *message, uint8_t sequence, const void *by
 	put(message, bytes, len);
 }
 
-static void send_packet(struct db_replay *replay, enum protocol_half half, uint8_t sequence, const void *bytes,
-			size_t len)
+static void send_packet(struct db_replay *replay, enum protocol_half half, uint8_t sequence,
+			const void *bytes, size_t len)
 {
 	static struct message message;
 	message.len = 0;
@@ -116,9 +140,22 @@ static void send_packet(struct db_replay *replay, enum protocol_half half, uint8
 #define SERVER(replay, sequence, text) send_packet(replay, HALF_RESPONSES, sequence, text, sizeof(text) - 1)
 
 #define OK "\0\0\0\2\0\0\0"
-#define GREETING(low, high) "\x0a" "10.11.6-MariaDB\0" "1234" "saltsalt" "\0" low "\x21" "\2\0" high "\x15" "\0\0\0\0\0\0" \
-	"\0\0\0\0" "moresaltmore\0"
-#define LOGIN(capabilities) capabilities "\0\0\0\1" "\x21" "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" "me\0" "\2pw"
+#define GREETING(low, high) \
+	"\x0a"              \
+	"10.11.6-MariaDB\0" \
+	"1234"              \
+	"saltsalt"          \
+	"\0" low "\x21"     \
+	"\2\0" high "\x15"  \
+	"\0\0\0\0\0\0"      \
+	"\0\0\0\0"          \
+	"moresaltmore\0"
+#define LOGIN(capabilities)                                           \
+	capabilities "\0\0\0\1"                                       \
+		     "\x21"                                           \
+		     "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" \
+		     "me\0"                                           \
+		     "\2pw"
 
 /* Logged in: 4.1, passwords with a length, MySQL's first capability; nothing newer. */
 static void log_in(struct db_replay *replay, bool poor)
@@ -154,16 +191,24 @@ static void test_other_servers_are_not_taken_for_it(void **unused)
 		{"\xff\xfd\x18\xff\xfd\x20", 6},
 		{"\x16\3\3\0\x7a\2\0\0\x76\3\3", 11},
 		{"\0\0\0\0", 4},
-		{"\x4a\0\0\0\x09" "3.23.58", 12},
-		{"\x4a\0\0\1\x0a" "5.5.5", 10},
-		{"\x4a\0\1\0\x0a" "5.5.5", 10},
+		{"\x4a\0\0\0\x09"
+		 "3.23.58",
+		 12},
+		{"\x4a\0\0\1\x0a"
+		 "5.5.5",
+		 10},
+		{"\x4a\0\1\0\x0a"
+		 "5.5.5",
+		 10},
 	};
 	(void)unused;
 	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
 		if (protocol_mysql.begins(HALF_RESPONSES, first[i]))
 			fail_msg("%zu was taken for a greeting", i);
 	assert_true(protocol_mysql.begins(HALF_RESPONSES, (struct bytes){"\x4a\0\0\0", 4}));
-	assert_true(protocol_mysql.begins(HALF_RESPONSES, (struct bytes){"\x4a\0\0\0\x0a" "5.5.5", 10}));
+	assert_true(protocol_mysql.begins(HALF_RESPONSES, (struct bytes){"\x4a\0\0\0\x0a"
+									 "5.5.5",
+									 10}));
 	assert_true(protocol_mysql.begins(HALF_RESPONSES, (struct bytes){"\x45\0\0\0\xff\x6a\4Host", 11}));
 }
 
@@ -273,7 +318,8 @@ static void test_a_gibibyte_of_rows_takes_no_memory(void **unused)
 		char head[4] = {0, 0, 0x10, (char)(row + 4)};
 		protocol_mysql.feed(replay.state, HALF_RESPONSES, (struct bytes){head, 4}, &replay.sink);
 		for (int i = 0; i < 16; i++)
-			protocol_mysql.feed(replay.state, HALF_RESPONSES, (struct bytes){piece, sizeof(piece)}, &replay.sink);
+			protocol_mysql.feed(replay.state, HALF_RESPONSES,
+					    (struct bytes){piece, sizeof(piece)}, &replay.sink);
 	}
 	SERVER(&replay, 4, "\xfe\0\0\2\0");
 	assert_null(replay.arena.base);
@@ -352,6 +398,40 @@ static void test_closed_statements_make_room(void **unused)
 	free(log);
 }
 
+/* Folded, and no arena to be had when it is needed: what was missed is told as unknown, never as another. */
+static void test_a_change_that_is_missed_while_it_is_folded_is_no_lie(void **unused)
+{
+	(void)unused;
+	static const struct {
+		bool prepares;
+		const char *there;
+	} rows[] = {{false, "name=select a\n"}, {true, "name=db.example:4000\n"}};
+	for (size_t i = 0; i < 2; i++) {
+		struct db_replay replay;
+		log_in(&replay, false);
+		CLIENT(&replay, 0, "\x16select x from a where b = ?");
+		SERVER(&replay, 1, "\0\7\0\0\0\0\0\0\0\0\0\0");
+		assert_true(db_replay_fold(&replay));
+		replay.poor = true;
+		if (rows[i].prepares) { /* a server that gives its numbers again */
+			CLIENT(&replay, 0, "\x16select x from c where d = ?");
+			SERVER(&replay, 1, "\0\7\0\0\0\0\0\0\0\0\0\0");
+		}
+		CLIENT(&replay, 0, "\x17\7\0\0\0\0\1\0\0\0");
+		SERVER(&replay, 1, OK);
+		replay.poor = false;
+		size_t before = (fflush(replay.out), replay.size);
+		CLIENT(&replay, 0, "\x16select x from e where f = ?");
+		SERVER(&replay, 1, "\0\x8\0\0\0\0\0\0\0\0\0\0");
+		CLIENT(&replay, 0, "\x17\7\0\0\0\0\1\0\0\0");
+		SERVER(&replay, 1, OK);
+		char *log = db_replay_close(&replay);
+		if (!strstr(log + before, rows[i].there))
+			fail_msg("no %s in:\n%s", rows[i].there, log + before);
+		free(log);
+	}
+}
+
 static void test_too_many_in_flight(void **unused)
 {
 	struct db_replay replay;
@@ -413,7 +493,8 @@ static void test_progress_is_no_end(void **unused)
 
 static void test_half_known_commands_end_it(void **unused)
 {
-	static const char commands[] = {0x00, 0x0b, 0x0f, 0x10, 0x13, 0x1d, 0x20, 0x7f, (char)0xfb, (char)0xfe};
+	static const char commands[] = {0x00, 0x0b, 0x0f, 0x10,       0x13,
+					0x1d, 0x20, 0x7f, (char)0xfb, (char)0xfe};
 	struct db_replay replay;
 	(void)unused;
 	for (size_t i = 0; i < sizeof(commands); i++) {
@@ -510,6 +591,7 @@ int main(void)
 		cmocka_unit_test(test_golden_whole),
 		cmocka_unit_test(test_golden_cut_everywhere),
 		cmocka_unit_test(test_golden_in_small_pieces),
+		cmocka_unit_test(test_golden_folded),
 		cmocka_unit_test(test_other_servers_are_not_taken_for_it),
 		cmocka_unit_test(test_a_session_begins_with_the_third_packet),
 		cmocka_unit_test(test_tls_hands_over),
@@ -521,6 +603,7 @@ int main(void)
 		cmocka_unit_test(test_unread_bytes_of_anything_else_end_it),
 		cmocka_unit_test(test_ten_thousand_prepared_statements),
 		cmocka_unit_test(test_closed_statements_make_room),
+		cmocka_unit_test(test_a_change_that_is_missed_while_it_is_folded_is_no_lie),
 		cmocka_unit_test(test_too_many_in_flight),
 		cmocka_unit_test(test_without_memory_calls_are_counted_all_the_same),
 		cmocka_unit_test(test_what_nobody_asked_for),

@@ -8,15 +8,17 @@
 
 #include "tests/support/postgres_talk.h"
 
-enum cutting { CUT_NONE, CUT_ONCE, CUT_AHEAD, CUT_BYTES };
+enum cutting { CUT_NONE, CUT_ONCE, CUT_AHEAD, CUT_BYTES, CUT_FOLDED };
+static unsigned folds;
 
-static void perform(struct replay *replay, enum protocol_half half, struct bytes text, enum cutting how, size_t cut)
+static void perform(struct replay *replay, enum protocol_half half, struct bytes text, enum cutting how,
+		    size_t cut)
 {
 	bool out = half == HALF_REQUESTS;
 
-	if (how == CUT_NONE) {
+	if (how == CUT_NONE || (how == CUT_FOLDED && cut == 0)) {
 		replay_feed(replay, half, text);
-	} else if (how == CUT_BYTES) {
+	} else if (how == CUT_BYTES || how == CUT_FOLDED) {
 		for (size_t i = 0; i < text.len; i++) {
 			if (out)
 				replay_ahead(replay, bytes_from(text, i));
@@ -36,9 +38,11 @@ static char *play(const struct talk *talk, enum cutting how, int which, size_t c
 {
 	struct replay replay;
 	replay_open(&replay);
+	replay.folding = how == CUT_FOLDED;
 	for (int i = 0; i < talk->turns; i++)
-		perform(&replay, talk->turn[i].half, talk_turn(talk, i), how == CUT_BYTES || i == which ? how : CUT_NONE,
-			cut);
+		perform(&replay, talk->turn[i].half, talk_turn(talk, i),
+			how >= CUT_BYTES || i == which ? how : CUT_NONE, cut);
+	folds += replay.folds;
 	return replay_close(&replay);
 }
 
@@ -68,7 +72,8 @@ static void for_each_golden(void (*check)(const char *path, const struct talk *t
 	assert_true(found.gl_pathc >= 40);
 	for (size_t i = 0; i < found.gl_pathc; i++) {
 		char *script = read_file(found.gl_pathv[i]);
-		snprintf(path, sizeof(path), "%.*s.events", (int)(strlen(found.gl_pathv[i]) - 3), found.gl_pathv[i]);
+		snprintf(path, sizeof(path), "%.*s.events", (int)(strlen(found.gl_pathv[i]) - 3),
+			 found.gl_pathv[i]);
 		char *expected = read_file(path);
 		talk_read(&talk, script);
 		check(path, &talk, expected);
@@ -78,10 +83,12 @@ static void for_each_golden(void (*check)(const char *path, const struct talk *t
 	globfree(&found);
 }
 
-static void same(const char *path, const char *got, const char *expected, const char *how, int turn, size_t cut)
+static void same(const char *path, const char *got, const char *expected, const char *how, int turn,
+		 size_t cut)
 {
 	if (strcmp(got, expected) != 0)
-		fail_msg("%s, %s, turn %d cut at %zu:\n--- got\n%s--- expected\n%s", path, how, turn, cut, got, expected);
+		fail_msg("%s, %s, turn %d cut at %zu:\n--- got\n%s--- expected\n%s", path, how, turn, cut,
+			 got, expected);
 }
 
 static void check_whole(const char *path, const struct talk *talk, const char *expected)
@@ -104,7 +111,8 @@ static void check_cut(const char *path, const struct talk *talk, const char *exp
 		for (int i = 0; i < talk->turns; i++)
 			for (size_t cut = 1; cut < talk->turn[i].len; cut++) {
 				char *got = play(talk, how, i, cut);
-				same(path, got, expected, how == CUT_ONCE ? "cut" : "looked ahead and cut", i, cut);
+				same(path, got, expected, how == CUT_ONCE ? "cut" : "looked ahead and cut", i,
+				     cut);
 				free(got);
 			}
 }
@@ -114,6 +122,16 @@ static void check_bytes(const char *path, const struct talk *talk, const char *e
 	char *got = play(talk, CUT_BYTES, -1, 0);
 	same(path, got, expected, "byte by byte", 0, 0);
 	free(got);
+}
+
+/* As with more connections than there are arenas. */
+static void check_folded(const char *path, const struct talk *talk, const char *expected)
+{
+	for (size_t cut = 0; cut < 2; cut++) {
+		char *got = play(talk, CUT_FOLDED, -1, cut);
+		same(path, got, expected, "folded", 0, cut);
+		free(got);
+	}
 }
 
 static void test_golden_whole(void **unused)
@@ -134,7 +152,16 @@ static void test_golden_byte_by_byte(void **unused)
 	for_each_golden(check_bytes);
 }
 
-/* --- what files cannot show ------------------------------------------------------------------------------- */
+static void test_golden_folded(void **unused)
+{
+	(void)unused;
+	folds = 0;
+	for_each_golden(check_folded);
+	assert_true(folds > 100);
+}
+
+/* --- what files cannot show -------------------------------------------------------------------------------
+ */
 
 static const char hello[] = "> startup user|ann|database|shop\n< R\n< Z\n";
 
@@ -174,8 +201,9 @@ static void test_statement_of_20_megabytes(void **unused)
 		memset(megabyte, i % 2 ? 'y' : 'x', sizeof(megabyte));
 		replay_open(&replay);
 		feed_talk(&replay, hello);
-		feed_header(&replay, HALF_REQUESTS, parse ? 'P' : 'Q',
-			    (uint32_t)(4 + parse + strlen(begin) + 20 * sizeof(megabyte) + 1 + (parse ? 2 : 0)));
+		feed_header(
+			&replay, HALF_REQUESTS, parse ? 'P' : 'Q',
+			(uint32_t)(4 + parse + strlen(begin) + 20 * sizeof(megabyte) + 1 + (parse ? 2 : 0)));
 		if (parse)
 			replay_feed(&replay, HALF_REQUESTS, (struct bytes){"", 1});
 		replay_feed(&replay, HALF_REQUESTS, (struct bytes){begin, strlen(begin)});
@@ -216,7 +244,8 @@ static void test_result_of_1_gigabyte(void **unused)
 static void test_skip_where_something_is_to_be_read(void **unused)
 {
 	(void)unused;
-	static const char *const lost[] = {"> Q SELECT 1\n< bytes C|#000000ff|SEL\n", "> Q SELECT 1\n< bytes D\n",
+	static const char *const lost[] = {"> Q SELECT 1\n< bytes C|#000000ff|SEL\n",
+					   "> Q SELECT 1\n< bytes D\n",
 					   "> Q SELECT 1\n< bytes D|#00000010\n"};
 	struct replay replay;
 
@@ -289,7 +318,8 @@ static void test_long_pipeline_put_back(void **unused)
 	size_t used = 0;
 
 	for (int i = 0; i < 200; i++)
-		used += (size_t)snprintf(script + used, sizeof(script) - used, "> P s%d|SELECT %d, $1\n> B |s%d\n> E \n", i, i, i);
+		used += (size_t)snprintf(script + used, sizeof(script) - used,
+					 "> P s%d|SELECT %d, $1\n> B |s%d\n> E \n", i, i, i);
 	snprintf(script + used, sizeof(script) - used, "> S\n");
 	talk_read(&talk, script);
 	for (size_t step = 1; step < 4000; step = step * 2 + 1) {
@@ -350,11 +380,13 @@ static void test_many_prepared_statements(void **unused)
 		feed_talk(&replay, hello);
 		for (int i = 0; i < 10000; i++) {
 			snprintf(script, sizeof(script),
-				 "> P s%d|SELECT %d, a, b, c, d FROM some_table WHERE some_column = $1 ORDER BY e\n> S\n< 1\n< Z\n",
+				 "> P s%d|SELECT %d, a, b, c, d FROM some_table WHERE some_column = $1 ORDER "
+				 "BY e\n> S\n< 1\n< Z\n",
 				 i, i);
 			feed_talk(&replay, script);
 		}
-		feed_talk(&replay, "> B |s0\n> E \n> S\n< 2\n< C SELECT 0\n< Z\n> B |s9999\n> E \n> S\n< 2\n< C SELECT 0\n< Z\n");
+		feed_talk(&replay, "> B |s0\n> E \n> S\n< 2\n< C SELECT 0\n< Z\n> B |s9999\n> E \n> S\n< "
+				   "2\n< C SELECT 0\n< Z\n");
 		char *log = replay_close(&replay);
 		char *old = strstr(log, "REQUEST_HEAD 10002"), *young = strstr(log, "REQUEST_HEAD 10003");
 		assert_non_null(old);
@@ -377,7 +409,8 @@ static void test_without_memory(void **unused)
 	replay_open(&replay);
 	replay.no_stash = replay.no_arena = true;
 	feed_talk(&replay, hello);
-	feed_talk(&replay, "> Q SELECT 'secret'\n< C SELECT 1\n< Z\n> P s1|SELECT $1\n> D S|s1\n> S\n< 1\n< t\n< T\n< Z\n"
+	feed_talk(&replay, "> Q SELECT 'secret'\n< C SELECT 1\n< Z\n> P s1|SELECT $1\n> D S|s1\n> S\n< 1\n< "
+			   "t\n< T\n< Z\n"
 			   "> C P|x\n> B |s1\n> D P|\n> E \n> S\n< 3\n< 2\n< n\n< C SELECT 0\n< Z\n"
 			   "> P |SELECT 1\n> B |\n> E \n> S\n< 1\n< 2\n< C SELECT 0\n< Z\n");
 	char *log = replay_close(&replay);
@@ -390,7 +423,8 @@ static void test_without_memory(void **unused)
 static void test_text_settings(void **unused)
 {
 	(void)unused;
-	static const char script[] = "> Q SELECT 'x1' FROM t\n< C SELECT 1\n< Z\n> P |SELECT 'x2', $1 FROM t\n> B |\n> E \n> S\n";
+	static const char script[] =
+		"> Q SELECT 'x1' FROM t\n< C SELECT 1\n< Z\n> P |SELECT 'x2', $1 FROM t\n> B |\n> E \n> S\n";
 	struct replay replay;
 
 	protocol_settings.db_text = DB_TEXT_RAW;
@@ -441,7 +475,8 @@ static void test_names_are_told_apart_by_63_bytes(void **unused)
 	replay_open(&replay);
 	feed_talk(&replay, hello);
 	snprintf(script, sizeof(script),
-		 "> P %.70s|SELECT a FROM t WHERE b = $1\n> S\n< 1\n< Z\n> B |%.63s\n> E \n> S\n< 2\n< C SELECT 0\n< Z\n"
+		 "> P %.70s|SELECT a FROM t WHERE b = $1\n> S\n< 1\n< Z\n> B |%.63s\n> E \n> S\n< 2\n< C "
+		 "SELECT 0\n< Z\n"
 		 "> B |%.62s\n> E \n> S\n",
 		 name, name, name);
 	feed_talk(&replay, script);
@@ -466,8 +501,10 @@ static void test_garbage(void **unused)
 		for (int piece = 0; piece < 6; piece++) {
 			size_t len = (size_t)rand() % sizeof(noise);
 			for (size_t i = 0; i < len; i++)
-				noise[i] = rand() % 3 ? "\0\0\0\5\4QPBDESHXZ123CTIns"[rand() % 22] : (char)rand();
-			replay_feed(&replay, rand() % 2 ? HALF_REQUESTS : HALF_RESPONSES, (struct bytes){noise, len});
+				noise[i] = rand() % 3 ? "\0\0\0\5\4QPBDESHXZ123CTIns"[rand() % 22]
+						      : (char)rand();
+			replay_feed(&replay, rand() % 2 ? HALF_REQUESTS : HALF_RESPONSES,
+				    (struct bytes){noise, len});
 		}
 		free(replay_close(&replay));
 	}
@@ -479,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_golden_whole),
 		cmocka_unit_test(test_golden_cut_everywhere),
 		cmocka_unit_test(test_golden_byte_by_byte),
+		cmocka_unit_test(test_golden_folded),
 		cmocka_unit_test(test_statement_of_20_megabytes),
 		cmocka_unit_test(test_result_of_1_gigabyte),
 		cmocka_unit_test(test_skip_where_something_is_to_be_read),
