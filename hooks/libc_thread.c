@@ -10,6 +10,7 @@
 #include "hooks/nested.h"
 #include "preload/activity.h"
 #include "preload/contexts.h"
+#include "preload/jobs.h"
 #include "preload/pool.h"
 #include "preload/stack.h"
 #include "preload/worker.h"
@@ -147,26 +148,60 @@ static bool ends_soon_by_any(const struct timespec *until)
 	       ends_soon(CLOCK_REALTIME, until);
 }
 
-/* A list, or a lock? worker.h tells. */
+/* --- a condition that requests may be handed over by: jobs.h -------------------------------------------- */
+
+static inline __attribute__((always_inline)) bool jobs_are_waited_for(void)
+{
+	return __builtin_expect(atomic_load_explicit(&job_queues, memory_order_relaxed) != 0, 0);
+}
+
+static __attribute__((noinline)) uint32_t waits_slow(const void *condition, const void *mutex, uint32_t place)
+{
+	if (!hook_live_nested())
+		return 0;
+	struct nested nested = nested_enter();
+	uint32_t waited = job_waits(condition, mutex, place);
+	nested_leave(nested);
+	return waited;
+}
+
+/* The condition may be followed since the wait began only. */
+static __attribute__((noinline)) void woken_slow(uint32_t waited, const void *condition, const void *mutex,
+						 uint32_t place)
+{
+	if (waited == 0)
+		waited = waits_slow(condition, mutex, place);
+	if (waited)
+		job_came(waited);
+}
+/* In a wrapper, around the real call. */
+#define PLACE worker_place(__builtin_frame_address(0), __builtin_return_address(0))
+/* Who waits for the first time has nothing to tell before. */
+#define WAITS() ((tells() || thread.post) && jobs_are_waited_for() ? waits_slow(condition, mutex, PLACE) : 0)
+#define WOKEN(waited, result)                       \
+	if ((result) == 0 && jobs_are_waited_for()) \
+	woken_slow(waited, condition, mutex, PLACE)
+
 static __attribute__((noinline)) void signals_slow(const void *condition, const void *caller)
 {
 	if (!hook_live_nested())
 		return;
 	struct nested nested = nested_enter();
-	if (activity_can_give()) {
-		enum worker_signal says = worker_signals(condition);
-		bool lock = says == SIGNAL_MAY_GIVE &&
-			    (interpreter_lock(condition, NULL, caller) || interpreter_signals(caller));
-		if (says != SIGNAL_IS_NONE && !lock)
-			activity_gives(says == SIGNAL_GIVES);
-	}
+	enum worker_signal says = activity_can_give() ? worker_signals(condition) : SIGNAL_IS_NONE;
+	if (says == SIGNAL_GIVES)
+		activity_gives(true);
+	else if (says == SIGNAL_MAY_GIVE && !thread.gave && !interpreter_lock(condition, NULL, caller) &&
+		 !interpreter_signals(caller))
+		activity_gives(false);
+	if (job_signals(condition) && !interpreter_lock(condition, NULL, caller))
+		job_follows(condition);
 	nested_leave(nested);
 }
 
-/* In a wrapper. */
+/* In a wrapper. Who works for nobody has something to tell only where a condition is followed. */
 static inline __attribute__((always_inline)) void signals(const void *condition, const void *caller)
 {
-	if (__builtin_expect(thread.current != SPAN_NOBODY, 0))
+	if (__builtin_expect(thread.current != SPAN_NOBODY, 0) || jobs_are_waited_for())
 		signals_slow(condition, caller);
 }
 
@@ -186,7 +221,10 @@ int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 {
 	if (tells() && !interpreter_lock(condition, mutex, __builtin_return_address(0)))
 		blocked(condition);
-	return REAL(pthread_cond_wait)(condition, mutex);
+	uint32_t waited = WAITS();
+	int result = REAL(pthread_cond_wait)(condition, mutex);
+	WOKEN(waited, result);
+	return result;
 }
 
 int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until)
@@ -194,7 +232,10 @@ int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, co
 	if (tells() && !ends_soon_by_any(until) &&
 	    !interpreter_lock(condition, mutex, __builtin_return_address(0)))
 		blocked(condition);
-	return REAL(pthread_cond_timedwait)(condition, mutex, until);
+	uint32_t waited = WAITS();
+	int result = REAL(pthread_cond_timedwait)(condition, mutex, until);
+	WOKEN(waited, result);
+	return result;
 }
 
 int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock,
@@ -203,7 +244,10 @@ int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mutex, cl
 	if (tells() && !ends_soon(clock, until) &&
 	    !interpreter_lock(condition, mutex, __builtin_return_address(0)))
 		blocked(condition);
-	return REAL(pthread_cond_clockwait)(condition, mutex, clock, until);
+	uint32_t waited = WAITS();
+	int result = REAL(pthread_cond_clockwait)(condition, mutex, clock, until);
+	WOKEN(waited, result);
+	return result;
 }
 
 /* Alone in a new child nobody hands a job over: a semaphore that is free is somebody's lock. */

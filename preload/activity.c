@@ -5,6 +5,7 @@
 
 #include "preload/counters.h"
 #include "preload/handoff.h"
+#include "preload/jobs.h"
 #include "preload/later.h"
 #include "preload/loop.h"
 #include "preload/session.h"
@@ -106,6 +107,8 @@ void activity_read_request(struct conn *conn, span_ref activity)
 	loop_read_request();
 	if (!thread.loop)
 		worker_read(thread.place);
+	if (thread.post)
+		job_read();
 	add_evidence(activity, EVIDENCE_REQUEST, conn);
 }
 
@@ -313,6 +316,7 @@ static _Atomic bool unseen;
 /* Whoever is alone among those that are seen need not be. */
 void activity_hidden(void)
 {
+	job_unseen("requests may be read past all hooks");
 	if (!atomic_load_explicit(&unseen, memory_order_relaxed))
 		atomic_store_explicit(&unseen, true, memory_order_relaxed);
 }
@@ -461,6 +465,9 @@ struct activity_verdict activity_for_transfer(void)
 	span_ref current = live_current();
 	enum ambiguity why = (enum ambiguity)thread.ambiguous;
 
+	if (!why && current == SPAN_NOBODY && handoff_job_is_doubtful())
+		why = AMBIGUOUS_HANDOFF;
+	current = live_current();
 	if (!why && current != SPAN_NOBODY)
 		why = doubt();
 	if (why)

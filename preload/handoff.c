@@ -2,6 +2,7 @@
 
 #include "preload/activity.h"
 #include "preload/counters.h"
+#include "preload/jobs.h"
 #include "preload/log.h"
 #include "preload/loop.h"
 
@@ -46,11 +47,13 @@ static void unsettle(struct span *span)
 
 void handoff_begun(struct span *span)
 {
+	job_begun(span);
 	unsettle(span);
 }
 
 void handoff_over(struct span *span)
 {
+	job_over(span);
 	if (settle(span))
 		stray("a request ends before it was sent or answered, and its task may be somewhere");
 }
@@ -62,6 +65,7 @@ void handoff_restart(void)
 	atomic_store(&strays, false);
 	atomic_store(&used, false);
 	atomic_store(&told, false);
+	job_restart();
 }
 
 bool handoff_sends(uint64_t key)
@@ -96,10 +100,16 @@ void handoff_unsent(void)
 		unsettle(span);
 }
 
+/* Does it work for what came in a message? */
+static bool has_message(void)
+{
+	return thread.evidence == EVIDENCE_HANDED && thread.taken_at < MESSAGE_OF_JOB;
+}
+
 /* What this thread took, if nobody has begun to answer it. */
 static bool holds_unanswered(void)
 {
-	bool took = thread.evidence == EVIDENCE_HANDED && thread.taken_at != MESSAGE_OF_CALL;
+	bool took = has_message();
 	const struct span *span = took ? span_of(thread.current) : NULL;
 	return span && !atomic_load_explicit(&span->responding, memory_order_relaxed);
 }
@@ -119,7 +129,7 @@ void handoff_left(void)
 void handoff_leaves(void)
 {
 	/* A call's own work goes on behind whatever it waits for. */
-	if (thread.evidence != EVIDENCE_HANDED || thread.loop || thread.taken_at == MESSAGE_OF_CALL)
+	if (!has_message() || thread.loop)
 		return;
 	handoff_left();
 	activity_wait_one(false);
@@ -144,9 +154,22 @@ void handoff_named(span_ref activity)
 	thread.taken_at = MESSAGE_OF_CALL;
 }
 
+bool handoff_job_is_doubtful(void)
+{
+	bool doubt = false;
+	span_ref activity = thread.post && !thread.loop ? job_taken(&doubt) : SPAN_NOBODY;
+	if (activity == SPAN_NOBODY)
+		return doubt;
+	activity_took(activity);
+	thread.taken_at = MESSAGE_OF_JOB;
+	return false;
+}
+
 bool handoff_is_exact(bool alone)
 {
 	bool sure;
+	if (thread.taken_at == MESSAGE_OF_JOB)
+		return job_is_exact();
 	if (thread.taken_at == MESSAGE_OF_CALL)
 		return true;
 	if (!message_holds(thread.taken_at, thread.taken, thread.current, &sure))
@@ -165,8 +188,9 @@ void handoff_answering(struct span *span)
 	bool held = thread.evidence == EVIDENCE_HANDED && thread.current == span_reference(span);
 	uint8_t sent = atomic_load(&span->sent);
 
+	job_answering(span);
 	(void)settle(span);
-	if (held && atomic_load_explicit(&answered, memory_order_relaxed) < PROVEN)
+	if (held && has_message() && atomic_load_explicit(&answered, memory_order_relaxed) < PROVEN)
 		atomic_fetch_add(&answered, 1);
 	else if (!held && (sent || holds_unanswered()))
 		stray("a request is answered by another thread than took it");

@@ -31,6 +31,10 @@ void handoff_left(void);               /* a loop turns away from what it took */
 /* Do this thread's calls belong to what it took? alone: no other activity is under way. */
 bool handoff_is_exact(bool alone);
 
+/* A thread that works for nobody makes a call: by exclusion (jobs.h) it may be known for whom, which it then
+ * works for. True: it may be somebody, and nobody knows who. */
+bool handoff_job_is_doubtful(void);
+
 /* A request begins, is answered by this thread, ends. */
 void handoff_begun(struct span *span);
 void handoff_answering(struct span *span);

@@ -24,7 +24,8 @@ uint64_t message_key_of(uint64_t channel, const void *address); /* of one that i
 
 /* The place of a message, to be asked about later; 0: there is none. */
 typedef uint32_t message_place;
-#define MESSAGE_OF_CALL UINT32_MAX /* no message: a call that names what it hands on, and to whom */
+#define MESSAGE_OF_JOB (UINT32_MAX - 1) /* no message: by exclusion, see jobs.h */
+#define MESSAGE_OF_CALL UINT32_MAX      /* no message: a call that names what it hands on, and to whom */
 
 /* Sent in `activity`, `sure` or by habit. NOBODY: sent for none that is known, so it is nobody else's either.
  */

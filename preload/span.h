@@ -64,19 +64,21 @@ struct span {
 	bool head_seen, described, passed_on;
 	_Atomic bool request_ended, responding; /* relaxed: a loop looks at them, and answers elsewhere */
 	bool quiet, of_process;                 /* CLIENT: no span so far; whose it is: the process's */
-	_Atomic bool stuck; /* SERVER: the kernel did not take all of the last write of the answer */
-	_Atomic uint8_t
-		adrift; /* SERVER: left with nothing under way that is seen, and counted so (later.h) */
-	_Atomic uint8_t timer;  /* SERVER: what its timer that is due first does, as later.h numbers that */
-	_Atomic uint8_t woken;  /* SERVER: by such a one, and makes calls */
-	_Atomic bool deserted;  /* SERVER: its client has gone */
-	uint64_t timer_due;     /* SERVER: monotonic ns; of its loop's thread */
-	_Atomic bool hung_up;   /* SERVER: its client has gone, while calls were under way */
-	_Atomic uint8_t sent;   /* SERVER: a message of it went to another thread (handoff.h) */
-	_Atomic bool unsent;    /* SERVER: neither that nor answered yet, and counted as such (handoff.h) */
-	_Atomic uint16_t calls; /* SERVER: under way for it, of a loop (loop.h) */
-	span_ref asker;         /* CLIENT: whose `calls` it is counted in */
-	bool asked;             /* CLIENT: its place among what was asked, see asked.h */
+	_Atomic bool stuck;      /* SERVER: the kernel did not take all of the last write of the answer */
+	_Atomic uint8_t adrift;  /* SERVER: left with nothing seen under way, counted so (later.h) */
+	_Atomic uint8_t timer;   /* SERVER: what its timer that is due first does, as later.h numbers that */
+	_Atomic uint8_t woken;   /* SERVER: by such a one, and makes calls */
+	_Atomic bool deserted;   /* SERVER: its client has gone */
+	uint64_t timer_due;      /* SERVER: monotonic ns; of its loop's thread */
+	_Atomic bool hung_up;    /* SERVER: its client has gone, while calls were under way */
+	_Atomic uint8_t sent;    /* SERVER: a message of it went to another thread (handoff.h) */
+	_Atomic bool unsent;     /* SERVER: neither that nor answered yet, and counted as such (handoff.h) */
+	_Atomic bool counted;    /* SERVER: nobody is known to have its job (jobs.h) */
+	_Atomic uint64_t pushed; /* SERVER: conditions that its reader signalled, bits (jobs.h) */
+	uint64_t turn;           /* SERVER: when it was the only one left; 0: never (jobs.h) */
+	_Atomic uint16_t calls;  /* SERVER: under way for it, of a loop (loop.h) */
+	span_ref asker;          /* CLIENT: whose `calls` it is counted in */
+	bool asked;              /* CLIENT: its place among what was asked, see asked.h */
 	uint32_t asked_at;
 	uint8_t doomed; /* CLIENT, enum span_doom: ends when the write under way has gone */
 	uint16_t status;

@@ -62,7 +62,12 @@ struct thread {
 	uint64_t waited;     /* ns, monotonic and never ahead: when it woke last from a wait for events */
 	uint64_t due;        /* ns, monotonic: when it would have woken by itself; 0: never */
 	struct conn *source; /* connection the evidence came from; compared, never followed */
-	uint64_t taken;      /* with EVIDENCE_HANDED: the message, and where it is kept */
+	uint8_t post;   /* the condition that it waited on last, where those are followed (jobs.h); 0: none */
+	bool came;      /* it was woken there and has answered nothing since */
+	uint8_t job;    /* enum job: what it did since */
+	span_ref holds; /* whose job it took there, if that is known */
+	uint32_t tid;   /* 0: not asked for yet */
+	uint64_t taken; /* with EVIDENCE_HANDED: the message, and where it is kept */
 	uint32_t taken_at;
 	uint64_t retry_authority, retry_target; /* what the redirect that was read last leads to; 0: none */
 	uint32_t retry_count;

@@ -5,6 +5,7 @@
  *instructions instead. epoll     epoll_wait, one event ready, no time-out timeout   the same with a time-out
  *	look      the same with a time-out of 0, nothing ready
  *	cond      pthread_cond_wait and its signal, two threads in turns
+ *	signal    pthread_cond_signal, nobody waits
  *	timed     pthread_cond_timedwait until a moment that is over
  *	create    pthread_create and pthread_join */
 #include <arpa/inet.h>
@@ -92,6 +93,14 @@ static bool wait_for_other(long rounds)
 	return pthread_join(other, NULL) == 0;
 }
 
+static bool wake_nobody(long rounds)
+{
+	pthread_mutex_lock(&mutex);
+	for (long i = 0; i < rounds; i++)
+		pthread_cond_signal(&condition[0]);
+	return pthread_mutex_unlock(&mutex) == 0;
+}
+
 static bool wait_until(long rounds)
 {
 	struct timespec over = {-1, 0}; /* no system call; of either clock */
@@ -126,6 +135,7 @@ int main(int argc, char **argv)
 		    : strcmp(what, "timeout") == 0 ? wait_for_events(rounds, true, 1000)
 		    : strcmp(what, "look") == 0    ? wait_for_events(rounds, false, 0)
 		    : strcmp(what, "cond") == 0    ? wait_for_other(rounds)
+		    : strcmp(what, "signal") == 0  ? wake_nobody(rounds)
 		    : strcmp(what, "timed") == 0   ? wait_until(rounds)
 						   : make_threads(rounds);
 	if (!good)

@@ -1,4 +1,5 @@
 /* c_task_condvar - parsed requests go to a pool's workers through a list under a mutex, with a condition.
+ * rig: warm=400
  * rig: calls=3 */
 #include "pool.h"
 
