@@ -76,7 +76,7 @@ struct conn *io_conn_slow(int fd, uintptr_t entry, bool reads)
 	if (__builtin_expect(thread.vforked, 0) && !hook_same_process())
 		return NULL;
 	if (hook_live()) {
-		struct conn *conn = conn_get(fd);
+		struct conn *conn = conn_get_known(fd, entry);
 		/* One half in two places at once: in which order its bytes went nobody knows. */
 		if (conn && atomic_load_explicit(reads ? &conn->ring_reads : &conn->ring_writes,
 						 memory_order_relaxed))
@@ -90,12 +90,10 @@ struct conn *io_conn_slow(int fd, uintptr_t entry, bool reads)
 	return NULL;
 }
 
-void io_release(struct conn **conn)
+void io_gone(struct conn *conn)
 {
-	if (!*conn)
-		return;
 	int saved = hook_enter();
-	conn_put(*conn);
+	conn_gone(conn);
 	hook_leave(saved);
 }
 

@@ -27,7 +27,13 @@ static inline struct conn *io_conn(int fd, bool reads)
 	return io_conn_slow(fd, entry, reads);
 }
 
-void io_release(struct conn **conn);
+/* The last reference. All before it are given back without the guard: that is one addition. */
+void io_gone(struct conn *conn);
+static inline void io_release(struct conn **conn)
+{
+	if (*conn && __builtin_expect(conn_put_was_last(*conn), 0))
+		io_gone(*conn);
+}
 #define IO_CONN(fd) __attribute__((cleanup(io_release))) struct conn *conn = io_conn(fd, true)
 #define IO_CONN_OUT(fd) __attribute__((cleanup(io_release))) struct conn *conn = io_conn(fd, false)
 

@@ -112,28 +112,27 @@ bool conn_hold(struct conn *conn)
 	return true;
 }
 
-struct conn *conn_get(int fd)
+struct conn *conn_get_known(int fd, uintptr_t entry)
 {
-	const fd_entry *place = fdtable_find(fd); /* never unmapped */
-	uintptr_t entry = place ? atomic_load_explicit(place, memory_order_acquire) : 0;
-	if (entry == 0 || (entry & FD_PLAIN))
-		return NULL;
-
 	struct conn *conn = (struct conn *)entry; /* NOLINT(performance-no-int-to-ptr) */
 	if (!conn_hold(conn))
 		return NULL;
 	/* The slot may have become another connection between the look and the reference. */
-	if (atomic_load_explicit(place, memory_order_acquire) != entry) {
+	if (fdtable_get(fd) != entry) {
 		conn_put(conn);
 		return NULL;
 	}
 	return conn;
 }
 
-void conn_put(struct conn *conn)
+struct conn *conn_get(int fd)
 {
-	if (atomic_fetch_sub_explicit(&conn->refs, 1, memory_order_acq_rel) != 1)
-		return;
+	uintptr_t entry = fdtable_get(fd);
+	return entry == 0 || (entry & FD_PLAIN) ? NULL : conn_get_known(fd, entry);
+}
+
+void conn_gone(struct conn *conn)
+{
 	exchange_abandon(conn, BYTES_NONE, BYTES("closed"), clock_now());
 	asked_closed(conn);
 	block_give(conn->stash.block);

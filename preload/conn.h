@@ -129,7 +129,17 @@ void conn_look_at_requests(void); /* as a whole, before they are judged: exchang
 
 /* The connection of fd with a reference taken, or NULL. Does not need hook_enter(). */
 struct conn *conn_get(int fd);
-void conn_put(struct conn *conn);
+struct conn *conn_get_known(int fd, uintptr_t entry); /* the table has just answered that, a pointer */
+void conn_gone(struct conn *conn);                    /* for conn_put(): that was the last one */
+static inline bool conn_put_was_last(struct conn *conn)
+{
+	return atomic_fetch_sub_explicit(&conn->refs, 1, memory_order_acq_rel) == 1;
+}
+static inline void conn_put(struct conn *conn)
+{
+	if (__builtin_expect(conn_put_was_last(conn), 0))
+		conn_gone(conn);
+}
 
 /* --- life ------------------------------------------------------------------------------------------- */
 void conn_accepted(int fd, const struct sockaddr *peer, socklen_t len);   /* peer NULL: asked for later */

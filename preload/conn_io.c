@@ -227,11 +227,13 @@ void conn_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize
 				conn->connecting = false;
 				conn->connect_end = clock_now();
 			}
-			take_evidence(conn);
-			if (conn->role == ROLE_SERVER)
+			if (conn->first)
+				take_evidence(conn);
+			bool early = conn->role == ROLE_SERVER && conn->early_len != EARLY_DONE;
+			if (early)
 				conn_sniff(conn, iov, iovcnt, (size_t)got);
 			conn_feed(conn, conn_half_in(conn), iov, iovcnt, (size_t)got, &sink);
-			if (conn->role == ROLE_SERVER)
+			if (early)
 				conn_sniffed(conn, iov, iovcnt, (size_t)got);
 			if (!sink.headed)
 				exchange_end_overdue(conn, 0, sink.now);

@@ -92,6 +92,8 @@ uint32_t context_field(struct bytes name)
 {
 	if (name.len < 2)
 		return FIELD_NONE;
+	if (bytes_is(name, BYTES("traceparent"))) /* what is asked for most */
+		return field_mask & BIT(FIELD_TRACEPARENT) ? FIELD_TRACEPARENT : FIELD_NONE;
 	unsigned letter = ((unsigned char)name.ptr[0] | 0x20u) - 'a';
 	if (letter >= 26 || !(lengths[letter] & BIT(name.len < 31 ? name.len : 31)))
 		return FIELD_NONE;

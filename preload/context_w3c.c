@@ -1,5 +1,6 @@
 /* context_w3c.c - traceparent and tracestate, W3C Trace Context Level 2. */
 #include "preload/context.h"
+#include "preload/context_digits.h"
 #include "preload/context_internal.h"
 
 #define TRACEPARENT_LEN 55
@@ -11,18 +12,26 @@ bool traceparent_decode(struct bytes value, struct context *out)
 
 	if (value.len < TRACEPARENT_LEN || text[2] != '-' || text[35] != '-' || text[52] != '-')
 		return false;
-	int version = hex_byte(text), flags = hex_byte(text + 53);
-	if (version < 0 || version == 0xff || flags < 0)
+	int flags =
+		text[53] == '0' && text[54] >= '0' && text[54] <= '3' ? text[54] - '0' : hex_byte(text + 53);
+	if (flags < 0)
 		return false;
-	if (value.len > TRACEPARENT_LEN && (version == 0 || text[TRACEPARENT_LEN] != '-'))
+	if (value.len > TRACEPARENT_LEN || memcmp(text, "00", 2) != 0) {
+		int version = hex_byte(text);
+		if (version < 0 || version == 0xff)
+			return false;
+		if (value.len > TRACEPARENT_LEN && (version == 0 || text[TRACEPARENT_LEN] != '-'))
+			return false;
+	}
+	uint8_t trace[16], span[8];
+	bool good = digits_eight(trace, text + 3);
+	good &= digits_eight(trace + 8, text + 19);
+	good &= digits_eight(span, text + 36);
+	if (!good || !digits_any_bit(trace, sizeof(trace)) || !digits_any_bit(span, sizeof(span)))
 		return false;
-	struct context found = {.flags = (uint8_t)(flags & (FLAG_SAMPLED | FLAG_RANDOM))};
-	if (!trace_id_decode((struct bytes){text + 3, 32}, found.trace_id) ||
-	    !span_id_decode((struct bytes){text + 36, 16}, found.span_id))
-		return false;
-	memcpy(out->trace_id, found.trace_id, sizeof(out->trace_id));
-	memcpy(out->span_id, found.span_id, sizeof(out->span_id));
-	out->flags = found.flags;
+	memcpy(out->trace_id, trace, sizeof(trace));
+	memcpy(out->span_id, span, sizeof(span));
+	out->flags = (uint8_t)(flags & (FLAG_SAMPLED | FLAG_RANDOM));
 	return true;
 }
 

@@ -114,10 +114,10 @@ static uint64_t now_of(struct exchange_sink *sink)
 
 static void unpublish(struct span *span)
 {
-	struct context received = span->context;
 	if (span->kind != SPAN_SERVER || !span->identified)
 		return;
 	if (span->parent_remote) {
+		struct context received = span->context;
 		memcpy(received.span_id, span->received_id, sizeof(received.span_id));
 		activity_unindex(span_reference(span), &received);
 	}
@@ -134,10 +134,11 @@ void exchange_finish(struct conn *conn, struct span *span, uint64_t now)
 {
 	exchange_remove(conn, span);
 	unpublish(span);
-	loop_uncount(&span->asker);
+	if (span->asker != SPAN_NOBODY)
+		loop_uncount(&span->asker);
 	if (span->call)
 		exchange_call_conclude(span);
-	if (!transfer_park(span, now))
+	if (!span->transfer || !transfer_park(span, now))
 		span_end(span, now);
 }
 
@@ -193,7 +194,8 @@ void exchange_end_overdue(struct conn *conn, uint8_t sending, uint64_t now)
 {
 	struct span *span = exchange_first(conn);
 
-	if (!span || config.max_span_duration == INT32_MAX ||
+	/* The one that these bytes began is not, and is the oldest as a rule. */
+	if (!span || span->start == now || config.max_span_duration == INT32_MAX ||
 	    (span->kind == SPAN_CLIENT && (conn->kept || atomic_load(&conn->sending) > sending)))
 		return;
 	uint64_t most = (uint64_t)config.max_span_duration * 1000000;
@@ -401,7 +403,8 @@ static void finish_early(struct conn *conn, struct span *span, uint64_t now)
 		forget(conn, span);
 }
 
-static void reset(struct exchange_sink *sink, struct span *span, const struct protocol_event *event)
+__attribute__((noinline, cold)) static void reset(struct exchange_sink *sink, struct span *span,
+						  const struct protocol_event *event)
 {
 	if (event->outcome)
 		exchange_call_ended(span, event, now_of(sink));
@@ -475,7 +478,8 @@ static void response_event(struct exchange_sink *sink, struct span *span, const 
 	}
 }
 
-static void note_switch(struct exchange_sink *sink, const struct protocol_event *event)
+__attribute__((noinline, cold)) static void note_switch(struct exchange_sink *sink,
+							const struct protocol_event *event)
 {
 	if (event->value.len > sizeof(sink->hello) || !event->next->take_over) {
 		conn_opaque(sink->conn, OPAQUE_HANDED_OVER, now_of(sink));
@@ -491,7 +495,8 @@ static void note_switch(struct exchange_sink *sink, const struct protocol_event 
 
 /* While a shorter write is fed again everything was done already; only the heads' fields are collected anew.
  */
-static void replay_event(struct exchange_sink *sink, const struct protocol_event *event)
+__attribute__((noinline, cold)) static void replay_event(struct exchange_sink *sink,
+							 const struct protocol_event *event)
 {
 	struct span *span;
 
@@ -508,7 +513,8 @@ static void replay_event(struct exchange_sink *sink, const struct protocol_event
 }
 
 /* The last two types: no exchange's. */
-static void stream_event(struct exchange_sink *sink, const struct protocol_event *event)
+__attribute__((noinline, cold)) static void stream_event(struct exchange_sink *sink,
+							 const struct protocol_event *event)
 {
 	if (event->type == EVENT_SWITCH)
 		note_switch(sink, event);
@@ -520,14 +526,14 @@ static void stream_event(struct exchange_sink *sink, const struct protocol_event
 
 void exchange_event(struct protocol_sink *base, const struct protocol_event *event)
 {
+	static const uint32_t ends = 1u << EVENT_RESPONSE_END | 1u << EVENT_RESET | 1u << EVENT_VOID;
 	struct exchange_sink *sink = (struct exchange_sink *)(void *)base;
 
-	if (sink->replay) {
-		replay_event(sink, event);
-		return;
-	}
-	if (event->type >= EVENT_OPAQUE) {
-		stream_event(sink, event);
+	if (__builtin_expect(sink->replay || event->type >= EVENT_OPAQUE, 0)) {
+		if (sink->replay)
+			replay_event(sink, event);
+		else
+			stream_event(sink, event);
 		return;
 	}
 	struct span *span = sink->recent;
@@ -538,9 +544,7 @@ void exchange_event(struct protocol_sink *base, const struct protocol_event *eve
 	}
 	if (event->mark || !span || span->exchange != event->exchange)
 		span = span_for(sink->conn, span, event);
-	bool ends =
-		event->type == EVENT_RESPONSE_END || event->type == EVENT_RESET || event->type == EVENT_VOID;
-	sink->recent = ends ? NULL : span;
+	sink->recent = ends >> event->type & 1 ? NULL : span;
 	if (!span)
 		return;
 	if (event->type <= EVENT_REQUEST_END)

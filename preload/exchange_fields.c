@@ -81,6 +81,13 @@ bool exchange_context(struct exchange_sink *sink, struct span *span, struct cont
 				       sink->fields.seen[i].value);
 		fields = &joined;
 	}
+	if (fields->count == 1 && fields->seen[0].field == FIELD_TRACEPARENT) { /* as nearly always */
+		bool understood = context_extract(fields, out, small, FIELDS_SMALL);
+		if (!understood)
+			count_one(context_rejected);
+		*block = NULL;
+		return understood;
+	}
 	*block = needs_block(fields) ? block_take() : NULL;
 	bool valid = *block ? context_extract(fields, out, *block, BLOCK_SIZE)
 			    : context_extract(fields, out, small, FIELDS_SMALL);

@@ -33,7 +33,8 @@ static void stray(const char *why)
 
 static bool settle(struct span *span)
 {
-	if (!atomic_exchange(&span->unsent, false) || span_inherited(span))
+	/* Done before, at most ends: no locked instruction for that. */
+	if (!atomic_load(&span->unsent) || !atomic_exchange(&span->unsent, false) || span_inherited(span))
 		return false;
 	atomic_fetch_sub(&unsent, 1);
 	return true;

@@ -62,7 +62,10 @@ static void break_habit(struct habit *habit, const char *why)
 
 static uint8_t settle(struct span *span, uint8_t now)
 {
-	uint8_t was = atomic_exchange_explicit(&span->adrift, now, memory_order_relaxed);
+	/* As it is already, nearly always: no locked instruction for that. */
+	uint8_t was = atomic_load_explicit(&span->adrift, memory_order_relaxed);
+	if (was != now)
+		was = atomic_exchange_explicit(&span->adrift, now, memory_order_relaxed);
 	if (was == now)
 		return was;
 	if (was == ADRIFT_UNSEEN)
@@ -105,7 +108,9 @@ void later_answering(struct span *span)
 	if (span_inherited(span)) /* it sleeps in the parent */
 		return;
 	struct habit *habit = asleep_for(span);
-	uint8_t woken = atomic_exchange_explicit(&span->woken, 0, memory_order_relaxed);
+	uint8_t woken = atomic_load_explicit(&span->woken, memory_order_relaxed);
+	if (woken)
+		woken = atomic_exchange_explicit(&span->woken, 0, memory_order_relaxed);
 	if (habit) {
 		(void)settle(span, ADRIFT_UNSEEN);
 		break_habit(habit, "a request is answered that waits for its timer");

@@ -31,6 +31,7 @@ struct protocol_settings protocol_settings = {
 	.capture_request = {nothing, nothing},
 	.capture_response = {nothing, nothing},
 	.redacted_query_keys = standard_redacted,
+	.redacted_lengths = UINT32_MAX,
 };
 
 static void want(enum protocol_half half, const struct bytes *list)
@@ -50,6 +51,9 @@ void protocol_settings_done(void)
 	memset(protocol_settings.wanted, 0, sizeof(protocol_settings.wanted));
 	for (int i = 0; carriers && i < 26; i++)
 		protocol_settings.wanted[HALF_REQUESTS][i + 1] = carriers[i];
+	protocol_settings.redacted_lengths = 0;
+	for (const struct bytes *key = protocol_settings.redacted_query_keys; key && key->ptr; key++)
+		protocol_settings.redacted_lengths |= protocol_length_bit(*key);
 	for (int side = 0; side < 2; side++) {
 		want(HALF_REQUESTS, protocol_settings.capture_request[side]);
 		want(HALF_RESPONSES, protocol_settings.capture_response[side]);

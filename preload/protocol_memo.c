@@ -25,13 +25,33 @@ static inline bool same(const char *a, const char *b, size_t len)
 	return a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1];
 }
 
+static inline bool fits(const struct protocol_memo *memo, const struct attrs *attrs)
+{
+	return memo->len != 0 && attrs->cap - attrs->len >= memo->len &&
+	       attrs->limits->count >= memo->count && attrs->count <= attrs->limits->count - memo->count;
+}
+
+static inline void put(const struct protocol_memo *memo, struct attrs *attrs)
+{
+	memcpy(attrs->buf + attrs->len, memo->attrs, memo->len);
+	attrs->len += memo->len;
+	attrs->count += memo->count;
+}
+
+bool protocol_memo_put_same(const struct protocol_memo *memo, uint32_t serial, struct attrs *attrs)
+{
+	if (memo->serial != serial || !fits(memo, attrs))
+		return false;
+	put(memo, attrs);
+	return true;
+}
+
 bool protocol_memo_put(const struct protocol_memo *memo, const struct bytes texts[MEMO_TEXTS],
 		       struct attrs *attrs)
 {
 	const char *kept = memo->texts;
 
-	if (memo->len == 0 || attrs->cap - attrs->len < memo->len || attrs->limits->count < memo->count ||
-	    attrs->count > attrs->limits->count - memo->count)
+	if (!fits(memo, attrs))
 		return false;
 	for (int i = 0; i < MEMO_TEXTS; i++)
 		if (texts[i].len != memo->text_len[i])
@@ -41,9 +61,7 @@ bool protocol_memo_put(const struct protocol_memo *memo, const struct bytes text
 			return false;
 		kept += texts[i].len;
 	}
-	memcpy(attrs->buf + attrs->len, memo->attrs, memo->len);
-	attrs->len += memo->len;
-	attrs->count += memo->count;
+	put(memo, attrs);
 	return true;
 }
 
@@ -53,6 +71,7 @@ void protocol_memo_keep(struct protocol_memo *memo, const struct bytes texts[MEM
 	size_t len = attrs->len - before->len, used = 0;
 
 	memo->len = 0;
+	memo->serial = 0;
 	if (attrs->dropped != before->dropped || attrs->cut != before->cut || len > sizeof(memo->attrs))
 		return;
 	for (int i = 0; i < MEMO_TEXTS; i++) {

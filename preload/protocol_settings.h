@@ -29,7 +29,8 @@ struct protocol_settings {
 	/* Derived by protocol_settings_done(): [half][letter], lengths of the names that are carriers or to
 	 * be captured. Most fields of a message are known to be neither by this alone. */
 	uint32_t wanted[2][32];
-	bool capturing; /* any header at all */
+	bool capturing;            /* any header at all */
+	uint32_t redacted_lengths; /* of the keys in redacted_query_keys, see protocol_length_bit() */
 };
 
 extern struct protocol_settings protocol_settings; /* defined in preload/protocol.c */

@@ -356,7 +356,10 @@ static size_t encode_rest(const struct span *span, uint64_t end, uint8_t *out)
 
 	out[n++] = 0x2a;
 	n += put_varint(out + n, span->name_len);
-	memcpy(out + n, span->name, span->name_len);
+	if (span->name_len <= 16) /* at least so much follows it */
+		memcpy(out + n, span->name, 16);
+	else
+		memcpy(out + n, span->name, span->name_len);
 	n += span->name_len;
 	out[n++] = 0x30;
 	out[n++] = span->kind;
@@ -460,22 +463,10 @@ static void tell_evidence(struct span *span)
 		     names[span->has_parent ? span->evidence : PARENT_NONE]);
 }
 
-static void export_span(struct span *span, uint64_t end)
+/* With more than every span has. False: dropped. */
+__attribute__((noinline)) static bool put_parts(struct span *span, uint64_t end, bool stack)
 {
 	uint8_t head[SPAN_NAME + 128 + SPAN_EVENTS * EVENT_MOST + 4 + LINK_MOST], state_head[4];
-
-	if (span->error_len)
-		attrs_string(&span->attrs, BYTES("error.type"), (struct bytes){span->error, span->error_len});
-	if (span->ambiguous) {
-		attrs_bool(&span->attrs, BYTES("tagalong.parent.ambiguous"), true);
-		attrs_string(&span->attrs, BYTES("tagalong.parent.ambiguity"), ambiguities[span->ambiguous]);
-	}
-	if (config.explain)
-		tell_evidence(span);
-	if (span->attrs.dropped)
-		count_add(attributes_dropped, span->attrs.dropped);
-	if (span->attrs.cut)
-		count_add(attributes_cut, span->attrs.cut);
 
 	size_t head_len = encode_identity(span, head), state_len = 0;
 	head_len += encode_rest(span, end, head + head_len);
@@ -494,8 +485,45 @@ static void export_span(struct span *span, uint64_t end)
 		span->context.tracestate,
 	};
 	size_t count = state_len ? 4 : 2;
-	if (__builtin_expect(stack_wanted(span, end), 0) ? stack_put(span, end, parts, count)
-							 : queue_put(RECORD_SPAN, parts, count))
+	return stack ? stack_put(span, end, parts, count) : queue_put(RECORD_SPAN, parts, count);
+}
+
+/* As nearly all: written where it is to stand. */
+static bool put_plain(struct span *span, uint64_t end)
+{
+	size_t length = 2 + 16 + 2 + 8 + (span->has_parent ? 2 + 8 : 0) + 2 + span->name_len + 2 + 9 + 9 +
+			(span->failed ? 4 : 0) + 2 + 4;
+	char *place = queue_begin(length + span->attrs.len);
+
+	if (!place)
+		return false;
+	uint8_t *out = (uint8_t *)place;
+	out += encode_identity(span, out);
+	out += encode_rest(span, end, out);
+	memcpy(out, span->attrs.buf, span->attrs.len);
+	queue_commit(place, RECORD_SPAN, length + span->attrs.len);
+	return true;
+}
+
+static void export_span(struct span *span, uint64_t end)
+{
+	if (span->error_len)
+		attrs_string(&span->attrs, BYTES("error.type"), (struct bytes){span->error, span->error_len});
+	if (span->ambiguous) {
+		attrs_bool(&span->attrs, BYTES("tagalong.parent.ambiguous"), true);
+		attrs_string(&span->attrs, BYTES("tagalong.parent.ambiguity"), ambiguities[span->ambiguous]);
+	}
+	if (config.explain)
+		tell_evidence(span);
+	if (span->attrs.dropped)
+		count_add(attributes_dropped, span->attrs.dropped);
+	if (span->attrs.cut)
+		count_add(attributes_cut, span->attrs.cut);
+
+	bool stack = stack_wanted(span, end);
+	bool plain = !stack && !span->events && !span->events_dropped && !span->link.set &&
+		     !span->context.tracestate.len && !span->attrs.dropped && span->name_len < 0x80;
+	if (__builtin_expect(plain, 1) ? put_plain(span, end) : put_parts(span, end, stack))
 		count_one(spans_queued);
 }
 

@@ -157,6 +157,8 @@ static void fill_message(struct http1_run *run)
 	message->version = (struct bytes){versions + (size_t)3 * half->minor, 3};
 	message->cut = half->cut;
 	message->status = half->status;
+	if (message->same)
+		message->same |= half->minor;
 	for (int i = 0, rest = half->status; i < 3 && half->status >= 400; i++, rest /= 10)
 		message->status_text[2 - i] = (char)('0' + rest % 10);
 }

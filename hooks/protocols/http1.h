@@ -63,7 +63,8 @@ void http1_whole_fields(struct http1_run *run);
  * first one on, say when they have been read up to some end of a line in this feed. */
 bool http1_again_take(struct http1_run *run);
 #define HTTP1_AGAIN_MAX 256
-void http1_again_keep(struct http1_run *run, size_t from, size_t to);
+/* full: of what follows nothing is to be kept. */
+void http1_again_keep(struct http1_run *run, size_t from, size_t to, bool full);
 
 /* http1_head.c */
 void http1_start_line(struct http1_run *run);

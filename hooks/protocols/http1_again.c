@@ -13,10 +13,12 @@
 struct again {
 	uint16_t len;
 	uint8_t misses, kept;
+	bool full; /* there would have been more, of context or for which there is no room */
 	char flags[FLAGS_SIZE];
+	uint32_t serial; /* of what is kept; never 0 */
 	uint64_t left;
 	struct {
-		uint16_t field, at, len;
+		uint16_t slot, at, len;
 	} field[FIELDS];
 	char text[HTTP1_AGAIN_MAX];
 };
@@ -33,9 +35,9 @@ static struct again *notes(const struct http1_run *run)
 }
 
 /* Again is it read at times, to keep what comes now, or more of it. */
-static bool tired(struct again *again)
+static bool tired(struct again *again, unsigned most)
 {
-	return again->len == 0 || ++again->misses % 4 == 0;
+	return again->len == 0 || ++again->misses % most == 0;
 }
 
 bool http1_again_take(struct http1_run *run)
@@ -49,18 +51,19 @@ bool http1_again_take(struct http1_run *run)
 		return false;
 	if (again->len == 0 || again->len > here || again->len > HTTP1_HEAD_MAX - half->head ||
 	    memcmp(text, again->text, again->len) != 0)
-		return tired(again);
+		return tired(again, 4);
 	memcpy((char *)half + FLAGS_AT, again->flags, FLAGS_SIZE);
 	half->left = again->left;
 	for (unsigned i = 0; i < again->kept; i++)
-		*http1_slot(&run->message, again->field[i].field) =
+		*(struct bytes *)(void *)((char *)&run->message + again->field[i].slot) =
 			(struct bytes){text + again->field[i].at, again->field[i].len};
+	run->message.same = again->serial << 4;
 	half->head += again->len;
 	run->at += again->len;
-	return here > again->len && text[again->len] != '\r' && tired(again);
+	return here > again->len && text[again->len] != '\r' && tired(again, again->full ? 64 : 4);
 }
 
-void http1_again_keep(struct http1_run *run, size_t from, size_t to)
+void http1_again_keep(struct http1_run *run, size_t from, size_t to, bool full)
 {
 	struct again *again = notes(run);
 	const char *text = run->in.ptr + from;
@@ -69,6 +72,8 @@ void http1_again_keep(struct http1_run *run, size_t from, size_t to)
 		return;
 	again->len = (uint16_t)(to - from);
 	again->kept = again->misses = 0;
+	again->full = full;
+	again->serial = again->serial + 1 < 1u << 28 ? again->serial + 1 : 1;
 	memcpy(again->text, text, again->len);
 	memcpy(again->flags, (const char *)run->half + FLAGS_AT, FLAGS_SIZE);
 	again->left = run->half->left;
@@ -76,7 +81,7 @@ void http1_again_keep(struct http1_run *run, size_t from, size_t to)
 		const struct bytes *slot = http1_slot(&run->message, field);
 		if (!slot->ptr)
 			continue;
-		again->field[again->kept].field = (uint16_t)field;
+		again->field[again->kept].slot = (uint16_t)((const char *)slot - (const char *)&run->message);
 		again->field[again->kept].at = (uint16_t)(slot->ptr - text);
 		again->field[again->kept++].len = (uint16_t)slot->len;
 	}

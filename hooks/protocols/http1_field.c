@@ -113,8 +113,10 @@ static inline void keep(struct http_message *message, enum http1_field field, bo
 {
 	if (slots[field]) {
 		struct bytes *slot = (struct bytes *)(void *)((char *)message + slots[field]);
-		if (!slot->ptr) /* the first one counts */
+		if (!slot->ptr) { /* the first one counts */
 			*slot = value;
+			message->same = 0;
+		}
 	}
 	if (!captured)
 		return;

@@ -35,6 +35,15 @@ static inline unsigned scan_ends_target(scan_word word)
 	return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, del));
 }
 
+/* What ends a key, a value or a query. */
+static inline unsigned scan_ends_query(scan_word word)
+{
+	__m128i hash = _mm_cmpeq_epi8(word, _mm_set1_epi8('#'));
+	__m128i and = _mm_cmpeq_epi8(word, _mm_set1_epi8('&'));
+	__m128i equals = _mm_cmpeq_epi8(word, _mm_set1_epi8('='));
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(hash, and), equals));
+}
+
 /* Neither a letter nor the dash: nearly every name is made of these. */
 static inline unsigned scan_is_unusual(scan_word word)
 {
@@ -89,6 +98,15 @@ static inline size_t scan_target(struct bytes in, size_t at)
 {
 	SCAN(in, at, scan_ends_target);
 	while (at < in.len && (uint8_t)in.ptr[at] > ' ' && in.ptr[at] != 0x7f)
+		at++;
+	return at;
+}
+
+/* The first '&', '=' or '#' at or behind `at`, or in.len. */
+static inline size_t scan_query(struct bytes in, size_t at)
+{
+	SCAN(in, at, scan_ends_query);
+	while (at < in.len && in.ptr[at] != '&' && in.ptr[at] != '=' && in.ptr[at] != '#')
 		at++;
 	return at;
 }

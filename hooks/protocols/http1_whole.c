@@ -34,6 +34,8 @@ bool http1_whole_request_line(struct http1_run *run)
 	const char *text = in.ptr;
 	size_t from = run->at, space = from;
 
+	if (in.len - from >= 4 && memcmp(text + from, "GET ", 4) == 0)
+		space = from + 3;
 	while (space < in.len && space - from <= HTTP1_METHOD_MAX && http1_token[(uint8_t)text[space]])
 		space++;
 	if (space == from || space - from > HTTP1_METHOD_MAX || space == in.len || text[space] != ' ')
@@ -57,12 +59,28 @@ bool http1_whole_request_line(struct http1_run *run)
 	return true;
 }
 
+/* Such a line of `size` bytes. */
+static inline bool status_taken(struct http1_run *run, size_t size)
+{
+	http1_status_known(run);
+	if (run->state->opaque || run->half->phase != PHASE_LINE)
+		return true;
+	http1_line_done(run->half);
+	http1_consume(run, size);
+	return true;
+}
+
 bool http1_whole_status_line(struct http1_run *run)
 {
 	struct http1_half *half = run->half;
 	const char *text = run->in.ptr + run->at;
 	size_t left = run->in.len - run->at;
 
+	if (left >= 17 && memcmp(text, "HTTP/1.1 200 OK\r\n", 17) == 0) { /* nearly always */
+		half->minor = 1;
+		half->status = 200;
+		return status_taken(run, 17);
+	}
 	if (left < 14 || !is_version(text) || text[8] != ' ' || text[9] == '0' || !is_digit(text[9]) ||
 	    !is_digit(text[10]) || !is_digit(text[11]) || (text[12] != ' ' && text[12] != '\r'))
 		return false;
@@ -71,12 +89,7 @@ bool http1_whole_status_line(struct http1_run *run)
 		return false;
 	half->minor = (uint8_t)(text[7] - '0');
 	half->status = (uint16_t)((text[9] - '0') * 100 + (text[10] - '0') * 10 + (text[11] - '0'));
-	http1_status_known(run);
-	if (run->state->opaque || half->phase != PHASE_LINE)
-		return true;
-	http1_line_done(half);
-	http1_consume(run, end + 2 - run->at);
-	return true;
+	return status_taken(run, end + 2 - run->at);
 }
 
 /* One line, from `*from` on, which then is the next one's. False: it is not for us. */
@@ -112,13 +125,13 @@ void http1_whole_fields(struct http1_run *run)
 	run->fresh = false;
 	if (in.len - first > allowed) /* what goes beyond it is refused step by step */
 		in.len = first + allowed;
-	while (whole_line(in, &next, &name, &value)) {
+	while (!is_at(in, next, '\r') && whole_line(in, &next, &name, &value)) {
 		bool wanted = http1_wanted(which, name);
 		if (wanted && next - from > UINT16_MAX)
 			break;
 		if (keeping && (next - first > HTTP1_AGAIN_MAX || protocol_wanted(which, name))) {
 			half->dull = dull;
-			http1_again_keep(run, first, from);
+			http1_again_keep(run, first, from, true);
 			keeping = false;
 		}
 		from = next;
@@ -136,5 +149,5 @@ void http1_whole_fields(struct http1_run *run)
 	half->head += (uint32_t)(from - run->at);
 	run->at = from;
 	if (keeping)
-		http1_again_keep(run, first, from);
+		http1_again_keep(run, first, from, false);
 }

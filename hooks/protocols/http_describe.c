@@ -1,6 +1,7 @@
 /* http_describe.c - an HTTP message as attributes of its span. */
 #include "hooks/protocols/http_describe.h"
 
+#include "hooks/protocols/http1_scan.h"
 #include "hooks/protocols/rpc_web.h"
 
 #define PARTS_MAX 40
@@ -181,9 +182,31 @@ static bool redacted(struct bytes key)
 	return false;
 }
 
-/* Values of secret keys are replaced. A query with more of them than fit ends at the last one that did. */
-static void add_query(struct parts *parts, struct bytes query)
+/* The query of `text` begins there. Has no key of it the length of a secret one? */
+static bool nothing_secret(struct bytes text, size_t query)
 {
+	size_t key = query, at = query;
+
+	while ((at = scan_query(text, at)) < text.len && text.ptr[at] != '#') {
+		struct bytes before = {text.ptr + key, at - key};
+		if (text.ptr[at++] == '&')
+			key = at;
+		else if (protocol_settings.redacted_lengths & protocol_length_bit(before))
+			return false;
+	}
+	return true;
+}
+
+/* Values of secret keys are replaced. A query with more of them than fit ends at the last one that did. */
+static void add_query(struct parts *parts, struct bytes text, size_t from)
+{
+	struct bytes query = bytes_from(text, from);
+
+	if (nothing_secret(text, from)) {
+		add(parts, query);
+		return;
+	}
+
 	size_t fragment = bytes_find(query, '#');
 	struct bytes plain = bytes_until(query, fragment), tail = bytes_from(query, fragment);
 	size_t start = 0, at = 0;
@@ -380,6 +403,33 @@ static void describe_parties(const struct http_message *message, const struct pl
 		attrs_string(attrs, BYTES("user_agent.original"), message->user_agent);
 }
 
+static inline void recall_parties(const struct http_message *message, const struct place *place,
+				  const struct protocol_endpoint *endpoint, struct attrs *attrs)
+{
+	struct protocol_memo *memo = endpoint->memo;
+	uint32_t same = place->absolute || place->tunnel ? 0 : message->same;
+
+	if (same && protocol_memo_put_same(memo, same, attrs))
+		return;
+	struct bytes texts[MEMO_TEXTS] = {place->scheme, place->authority, message->version,
+					  message->user_agent};
+	if (!protocol_memo_put(memo, texts, attrs)) {
+		struct attrs before = *attrs;
+		describe_parties(message, place, endpoint, attrs);
+		protocol_memo_keep(memo, texts, &before, attrs);
+	}
+	memo->serial = same;
+}
+
+__attribute__((noinline)) static void describe_query(struct bytes text, size_t from, struct attrs *attrs)
+{
+	struct parts parts;
+
+	parts.count = 0;
+	add_query(&parts, text, from);
+	attrs_concat(attrs, BYTES("url.query"), parts.part, parts.count);
+}
+
 static void describe_server(const struct http_message *message, const struct protocol_endpoint *endpoint,
 			    struct attrs *attrs)
 {
@@ -389,25 +439,16 @@ static void describe_server(const struct http_message *message, const struct pro
 	size_t question = bytes_find(place.path, '?');
 	struct bytes path = bytes_until(place.path, question), query = bytes_from(place.path, question + 1);
 	attrs_string(attrs, BYTES("url.path"), place.absolute && path.len == 0 ? BYTES("/") : path);
-	if (query.len) {
-		struct parts parts = {.count = 0};
-		add_query(&parts, query);
-		if (parts.count == 1)
-			attrs_string(attrs, BYTES("url.query"), parts.part[0]);
-		else
-			attrs_concat(attrs, BYTES("url.query"), parts.part, parts.count);
-	}
+	if (query.len && nothing_secret(place.path, question + 1))
+		attrs_string(attrs, BYTES("url.query"), query);
+	else if (query.len)
+		describe_query(place.path, question + 1, attrs);
 	bool proxied = message->forwarded.len || message->forwarded_proto.len ||
 		       message->forwarded_host.len || message->forwarded_for.len;
-	struct bytes texts[MEMO_TEXTS] = {place.scheme, place.authority, message->version,
-					  message->user_agent};
-	if (!endpoint->memo || proxied) {
+	if (!endpoint->memo || proxied)
 		describe_parties(message, &place, endpoint, attrs);
-	} else if (!protocol_memo_put(endpoint->memo, texts, attrs)) {
-		struct attrs before = *attrs;
-		describe_parties(message, &place, endpoint, attrs);
-		protocol_memo_keep(endpoint->memo, texts, &before, attrs);
-	}
+	else
+		recall_parties(message, &place, endpoint, attrs);
 }
 
 static void describe_url(const struct place *place, struct bytes scheme, struct bytes host, struct bytes port,
@@ -434,7 +475,7 @@ static void describe_url(const struct place *place, struct bytes scheme, struct 
 	add(&parts, bytes_until(path, question));
 	if (question < path.len) {
 		add(&parts, BYTES("?"));
-		add_query(&parts, bytes_from(path, question + 1));
+		add_query(&parts, path, question + 1);
 	}
 	attrs_concat(attrs, BYTES("url.full"), parts.part, parts.count);
 }

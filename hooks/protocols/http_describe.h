@@ -28,6 +28,7 @@ struct http_message {
 	uint16_t captures; /* used of captured[] */
 	uint16_t missed;   /* captured lines that found no room */
 	uint16_t cut;      /* values that are shorter than they were */
+	uint32_t same;     /* version, host and user_agent are those of the messages before that said so; 0 */
 	struct http_captured captured[HTTP_CAPTURES];
 };
 

@@ -31,6 +31,7 @@ struct replay {
 	size_t size;
 	char *guard; /* end of the readable room */
 	char *block;
+	struct protocol_memo *memo; /* NULL: what is told of a request is found each time */
 };
 
 static inline char *replay_take(struct protocol_stash *stash)
@@ -63,7 +64,8 @@ static inline void replay_capture(bool captures)
 
 static inline void replay_describe(struct replay *replay, enum protocol_side side, enum protocol_moment moment)
 {
-	static const struct protocol_endpoint endpoint = {
+	const struct protocol_endpoint endpoint = {
+		.memo = replay->memo,
 		.name = {"backend.example", 15},
 		.peer_address = {"192.0.2.7", 9},
 		.local_address = {"192.0.2.1", 9},

@@ -142,6 +142,45 @@ static void test_memo_sees_each_byte(void **unused)
 	}
 }
 
+static void test_memo_takes_the_word_of_who_knows(void **unused)
+{
+	(void)unused;
+	uint8_t room[512], again[512], small[512];
+	struct attrs attrs, second, before;
+	struct protocol_memo memo = {.serial = 5};
+
+	keep_some(&memo, &attrs, room, sizeof(room), &no_limits);
+	assert_int_equal(memo.serial, 0); /* nobody has said anything of what is kept now */
+	attrs_init(&second, again, sizeof(again), &no_limits);
+	assert_false(protocol_memo_put_same(&memo, 5, &second));
+	assert_int_equal(second.len, 0);
+	memo.serial = 7;
+	assert_false(protocol_memo_put_same(&memo, 5, &second));
+	attrs_string(&second, BYTES("first"), BYTES("of the message"));
+	assert_true(protocol_memo_put_same(&memo, 7, &second));
+	assert_int_equal(second.len, attrs.len);
+	assert_int_equal(second.count, attrs.count);
+	assert_memory_equal(room, again, attrs.len);
+	/* All or nothing, as with texts. */
+	for (size_t size = 0; size <= memo.len; size++) {
+		attrs_init(&second, small, size, &no_limits);
+		assert_int_equal(protocol_memo_put_same(&memo, 7, &second), size == memo.len);
+	}
+	for (uint32_t count = 0; count <= 4; count++) {
+		struct attrs_limits limits = {count, UINT32_MAX};
+		attrs_init(&second, small, sizeof(small), &limits);
+		attrs_string(&second, BYTES("first"), BYTES("x"));
+		assert_int_equal(protocol_memo_put_same(&memo, 7, &second), count == 4);
+	}
+	/* Whatever was said of it, nothing is kept. */
+	attrs_init(&second, again, sizeof(again), &(struct attrs_limits){2, UINT32_MAX});
+	write_some(&second, &before);
+	protocol_memo_keep(&memo, texts, &before, &second);
+	memo.serial = 7;
+	attrs_init(&second, again, sizeof(again), &no_limits);
+	assert_false(protocol_memo_put_same(&memo, 7, &second));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +189,7 @@ int main(void)
 		cmocka_unit_test(test_memo_puts_all_or_nothing),
 		cmocka_unit_test(test_memo_sees_each_byte),
 		cmocka_unit_test(test_memo_keeps_nothing_that_is_not_whole),
+		cmocka_unit_test(test_memo_takes_the_word_of_who_knows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,12 +116,14 @@ static void perform(struct replay *replay, const struct act *act, enum cutting h
 
 static _Alignas(8) char notes[2][PROTOCOL_NOTES_SIZE];
 static bool noting;
+static struct protocol_memo memo; /* as one connection has all three */
 
 static char *play(const struct conversation *all, enum cutting how, size_t which, size_t cut)
 {
 	struct replay replay;
 	replay_open(&replay);
 	replay.sink.notes = noting ? notes : NULL;
+	replay.memo = noting ? &memo : NULL;
 	for (size_t i = 0; i < all->acts; i++) {
 		bool this = how == CUT_BYTES || i == which;
 		perform(&replay, &all->act[i], this ? how : CUT_NONE, this ? cut : all->act[i].text.len);
@@ -282,10 +284,11 @@ static void test_feed_tells_the_same_with_notes_of_other_heads(void **unused)
 	(void)unused;
 	char room[2048];
 	uint32_t seed = 1;
-	size_t used = 0;
+	size_t used = 0, known = 0;
 
 	replay_capture(false);
 	memset(notes, 0, sizeof(notes));
+	memset(&memo, 0, sizeof(memo));
 	for (int i = 0; i < 20000; i++) {
 		struct bytes head = some_head(&seed, room, sizeof(room));
 		char *told[2];
@@ -293,16 +296,19 @@ static void test_feed_tells_the_same_with_notes_of_other_heads(void **unused)
 			struct replay replay;
 			replay_open(&replay);
 			replay.sink.notes = with ? notes : NULL;
+			replay.memo = with ? &memo : NULL;
 			replay_feed(&replay, HALF_REQUESTS, head);
 			replay_feed(&replay, HALF_RESPONSES, BYTES("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"));
 			told[with] = replay_close(&replay);
 		}
 		same(room, told[1], told[0], "with notes", 0, 0);
 		used += notes[HALF_REQUESTS][0] != 0;
+		known += memo.len != 0 && memo.serial != 0;
 		free(told[0]);
 		free(told[1]);
 	}
 	assert_true(used > 10000);
+	assert_true(known > 500); /* by what the lines before said */
 	replay_capture(true);
 }
 

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <cmocka.h>
 
 #include "hooks/protocols/http_describe.h"
@@ -136,6 +137,84 @@ static void test_describe_redacts(void **unused)
 	expect(&message, SIDE_CLIENT, &endpoint, "url.full=\"http://REDACTED:REDACTED@h:81/\"\n", "u:p");
 }
 
+static char *guarded(size_t size)
+{
+	char *room = mmap(NULL, size + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(room != MAP_FAILED && mprotect(room + size, 4096, PROT_NONE) == 0);
+	return room + size;
+}
+
+/* Most queries are looked through for lengths of secret keys only: where each piece of one begins and ends, a
+ * target's end being that of what can be read. */
+static void test_describe_redacts_by_lengths(void **unused)
+{
+	(void)unused;
+	static const struct {
+		const char *in, *out;
+	} rows[] = {
+		{"a=1&bb=2", "a=1&bb=2"}, {"sig=1", "sig=REDACTED"}, {"abc=1", "abc=1"}, {"a=sig=1", "a=sig=1"},
+		{"a&sig=1", "a&sig=REDACTED"}, {"&&sig=1&", "&&sig=REDACTED&"}, {"sig", "sig"}, {"sig&", "sig&"},
+		{"a#&sig=1", "a#&sig=1"}, {"sig=1#sig=2", "sig=REDACTED#sig=2"}, {"=", "="}, {"=&=", "=&="}, {"#", "#"},
+		{"#sig=1", "#sig=1"}, {"sig==", "sig=REDACTED"}, {"a=b&Signature=x=y&c=d", "a=b&Signature=REDACTED&c=d"},
+		{"AWSAccessKeyId=x", "AWSAccessKeyId=REDACTED"}, {"SIG=1", "SIG=1"}, {"signature=1", "signature=1"},
+		{"a=0123456789abcdef0123456789abcdef&sig=1", "a=0123456789abcdef0123456789abcdef&sig=REDACTED"},
+		{"0123456789abcdef0123456789abcdef=0&a=1", "0123456789abcdef0123456789abcdef=0&a=1"},
+	};
+	struct protocol_endpoint endpoint = {.peer_port = 80};
+	char *end = guarded(4096), target[256], expected[512];
+
+	protocol_settings_done();
+	assert_int_equal(protocol_settings.redacted_lengths & 1u << 5, 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (int pad = 0; pad < 20; pad++) { /* at each place of 16 */
+			int len = snprintf(target, sizeof(target), "/%.*s?%s", pad, "0123456789abcdefghij", rows[i].in);
+			struct http_message message = get("", "h");
+			message.target = (struct bytes){memcpy(end - len, target, (size_t)len), (size_t)len};
+			snprintf(expected, sizeof(expected), "url.query=\"%s\"\n", rows[i].out);
+			expect(&message, SIDE_SERVER, &endpoint, expected, NULL);
+			snprintf(expected, sizeof(expected), "url.full=\"http://h/%.*s?%s\"\n", pad, "0123456789abcdefghij",
+				 rows[i].out);
+			expect(&message, SIDE_CLIENT, &endpoint, expected, NULL);
+		}
+	/* No list of keys: nothing is a secret. */
+	const struct bytes *keys = protocol_settings.redacted_query_keys;
+	static const struct bytes none[] = {{NULL, 0}};
+	struct http_message message = get("/?sig=1", "h");
+	protocol_settings.redacted_query_keys = none;
+	protocol_settings_done();
+	expect(&message, SIDE_SERVER, &endpoint, "url.query=\"sig=1\"\n", NULL);
+	protocol_settings.redacted_query_keys = keys;
+	protocol_settings_done();
+	munmap(end - 4096, 8192);
+}
+
+static void test_describe_knows_whole_methods_only(void **unused)
+{
+	(void)unused;
+	static const struct bytes known[] = {{"GET", 3}, {"GETX", 4}, {"POST", 4}, {NULL, 0}};
+	static const char *const others[] = {"G", "GE", "GETXX", "get", "POS", "POSTS", "GOT"};
+	const struct bytes *before = protocol_settings.known_methods;
+	struct protocol_endpoint endpoint = {.peer_port = 80};
+	struct http_message message = get("/", "h");
+	char *end = guarded(4096);
+
+	protocol_settings.known_methods = known;
+	for (size_t i = 0; known[i].ptr; i++) {
+		char expected[64];
+		message.method = (struct bytes){memcpy(end - known[i].len, known[i].ptr, known[i].len), known[i].len};
+		snprintf(expected, sizeof(expected), "http.request.method=\"%s\"\n", known[i].ptr);
+		expect(&message, SIDE_SERVER, &endpoint, expected, "method_original");
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		char expected[64];
+		message.method = bytes_of(others[i]);
+		snprintf(expected, sizeof(expected), "http.request.method_original=\"%s\"\n", others[i]);
+		expect(&message, SIDE_SERVER, &endpoint, expected, NULL);
+	}
+	protocol_settings.known_methods = before;
+	munmap(end - 4096, 8192);
+}
+
 static void test_describe_redirects_are_known_again(void **unused)
 {
 	(void)unused;
@@ -208,6 +287,41 @@ static void test_describe_from_memory_is_the_same(void **unused)
 	assert_int_not_equal(memo.len, 0);
 }
 
+/* What the protocol says to be as before is not looked at; but for what it does not speak of. */
+static void test_describe_takes_the_protocols_word(void **unused)
+{
+	(void)unused;
+	static struct protocol_memo memo;
+	struct protocol_endpoint endpoint = {.memo = &memo};
+	struct http_message message = get("/a", "one.example");
+
+	message.same = 16;
+	expect(&message, SIDE_SERVER, &endpoint, "server.address=\"one.example\"\n", NULL);
+	assert_int_equal(memo.serial, 16);
+	message.host = BYTES("two.example"); /* a lie, to see that it is believed */
+	expect(&message, SIDE_SERVER, &endpoint, "server.address=\"one.example\"\n", NULL);
+	message.same = 17; /* of another version */
+	expect(&message, SIDE_SERVER, &endpoint, "server.address=\"two.example\"\n", NULL);
+	message.target = BYTES("http://three.example/");
+	expect(&message, SIDE_SERVER, &endpoint, "server.address=\"three.example\"\n", NULL);
+	assert_int_equal(memo.serial, 0);
+	message.method = BYTES("CONNECT");
+	message.target = BYTES("four.example:443");
+	expect(&message, SIDE_SERVER, &endpoint, "server.address=\"four.example\"\n", NULL);
+	assert_int_equal(memo.serial, 0);
+	message = get("/a", "two.example");
+	message.same = 17;
+	message.forwarded_host = BYTES("five.example");
+	expect(&message, SIDE_SERVER, &endpoint, "server.address=\"five.example\"\n", NULL);
+	message.forwarded_host = BYTES_NONE;
+	expect(&message, SIDE_SERVER, &endpoint, "server.address=\"two.example\"\n", NULL);
+	message.same = 0;
+	message.host = BYTES("six.example");
+	expect(&message, SIDE_SERVER, &endpoint, "server.address=\"six.example\"\n", NULL);
+	expect(&message, SIDE_SERVER, &endpoint, "server.address=\"six.example\"\n", NULL);
+	assert_int_equal(memo.serial, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +330,9 @@ int main(void)
 		cmocka_unit_test(test_describe_unix_sockets),
 		cmocka_unit_test(test_describe_without_host),
 		cmocka_unit_test(test_describe_redacts),
+		cmocka_unit_test(test_describe_redacts_by_lengths),
+		cmocka_unit_test(test_describe_knows_whole_methods_only),
+		cmocka_unit_test(test_describe_takes_the_protocols_word),
 		cmocka_unit_test(test_describe_redirects_are_known_again),
 		cmocka_unit_test(test_describe_from_memory_is_the_same),
 	};
