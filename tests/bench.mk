@@ -7,7 +7,7 @@ $(BENCH_BIN): $(BUILD)/bench/%: tests/bench/%.c
 # The queue and the exporter without a program around them: linked with the library's objects.
 $(BUILD)/bench/bench_export: tests/bench/bench_export.c $(BUILD)/libunit.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(BUILD)/libunit.a $(STATIC_LIBS) -ldl -lpthread
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LINK_TEST) -o $@ $< $(BUILD)/libunit.a $(STATIC_LIBS) -ldl -lpthread
 
 # Only where there is a libssl to link with.
 HAVE_SSL := $(if $(wildcard /usr/include/openssl/ssl.h),$(BUILD)/bench/bench_tls)
@@ -26,7 +26,7 @@ bench: all $(BENCH_BIN) $(HAVE_SSL) $(HAVE_SQLITE) $(BUILD)/bench/bench_export $
 # The parser alone, with the project's headers: not part of `make bench`, which compares whole programs.
 $(BUILD)/bench/bench_http1: tests/bench/bench_http1.c $(BUILD)/libunit.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(BUILD)/libunit.a $(STATIC_LIBS) -ldl -lpthread
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LINK_TEST) -o $@ $< $(BUILD)/libunit.a $(STATIC_LIBS) -ldl -lpthread
 .PHONY: bench-http1
 bench-http1: $(BUILD)/bench/bench_http1
 	@$<

@@ -1,7 +1,8 @@
-/* fuzz_http1.c - any conversation, told the same however it is cut, whatever was looked at ahead, and whatever notes there are
- * of it and of others.
+/* fuzz_http1.c - any conversation, told the same however it is cut, whatever was looked at ahead, and
+ * whatever notes there are of it and of others.
  *
- * Input: a seed byte for the cuts, then pieces: a byte (bit 7: half, bit 6: end or skip) and a length byte. */
+ * Input: a seed byte for the cuts, then pieces: a byte (bit 7: half, bit 6: end or skip) and a length byte.
+ */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -29,6 +29,9 @@ must_fail "exports" tests/lint/exports.sh "$work/libx.so"
 echo '#include <unistd.h>
 int f(void); int f(void) { return close(3); }' | gcc -c -x c -o "$work/x.o" -
 must_fail "selfcall" tests/lint/selfcall.sh "$work/x.o"
+echo '#include <unistd.h>
+int f(void); int f(void) { return execv("/", 0); }' | gcc -c -flto -ffat-lto-objects -x c -o "$work/x.o" -
+must_fail "selfcall (a builtin, of what can be linked both ways)" tests/lint/selfcall.sh "$work/x.o"
 if echo '#include <openssl/ssl.h>' | gcc -fsyntax-only -x c - 2>/dev/null; then
 	echo 'typedef struct ssl_st SSL; long SSL_clear(SSL *s);' >"$work/t/hooks/openssl.h"
 	cp hooks/gnutls.h "$work/t/hooks/"

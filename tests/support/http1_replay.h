@@ -62,7 +62,8 @@ static inline void replay_capture(bool captures)
 	protocol_settings_done();
 }
 
-static inline void replay_describe(struct replay *replay, enum protocol_side side, enum protocol_moment moment)
+static inline void replay_describe(struct replay *replay, enum protocol_side side,
+				   enum protocol_moment moment)
 {
 	const struct protocol_endpoint endpoint = {
 		.memo = replay->memo,
@@ -84,7 +85,8 @@ static inline void replay_describe(struct replay *replay, enum protocol_side sid
 	if (facts.failed)
 		fprintf(replay->out, " failed=%.*s", (int)facts.error_type.len, facts.error_type.ptr);
 	if (facts.again)
-		fprintf(replay->out, " again%s%s", facts.authority ? " authority" : "", facts.target ? " target" : "");
+		fprintf(replay->out, " again%s%s", facts.authority ? " authority" : "",
+			facts.target ? " target" : "");
 	if (facts.call)
 		fprintf(replay->out, " calls=%.*s", (int)facts.operation.len, facts.operation.ptr);
 	if (facts.outcome && facts.outcome->key.len)
@@ -104,9 +106,8 @@ static inline void replay_flush_insert(struct replay *replay, const struct proto
 
 static inline void replay_field(struct replay *replay, const struct protocol_event *event)
 {
-	if (event->whole &&
-	    (event->offset + event->value.len > replay->piece.len ||
-	     (event->value.len && replay->piece.ptr + event->offset != event->value.ptr)))
+	if (event->whole && (event->offset + event->value.len > replay->piece.len ||
+			     (event->value.len && replay->piece.ptr + event->offset != event->value.ptr)))
 		abort();
 	fprintf(replay->out, "FIELD %u #%u %.*s=", event->exchange, event->number, (int)event->name.len,
 		event->name.ptr);
@@ -126,8 +127,9 @@ static inline void replay_insert(struct replay *replay, const struct protocol_ev
 
 static inline void replay_event(struct protocol_sink *sink, const struct protocol_event *event)
 {
-	static const char *const names[] = {"REQUEST_BEGIN", "FIELD", "INSERT", "REQUEST_HEAD", "REQUEST_END",
-		"RESPONSE_BEGIN", "INTERIM", "RESPONSE_HEAD", "RESPONSE_END", "OPAQUE"};
+	static const char *const names[] = {"REQUEST_BEGIN", "FIELD",          "INSERT",  "REQUEST_HEAD",
+					    "REQUEST_END",   "RESPONSE_BEGIN", "INTERIM", "RESPONSE_HEAD",
+					    "RESPONSE_END",  "OPAQUE"};
 	static const char *const why[] = {"", "NOT_MINE", "HANDED_OVER", "MALFORMED", "TOO_LARGE", "LOST"};
 	struct replay *replay = (struct replay *)(void *)sink;
 	uint64_t at = replay->fed[replay->half] + event->offset;
@@ -146,14 +148,16 @@ static inline void replay_event(struct protocol_sink *sink, const struct protoco
 		fprintf(replay->out, "OPAQUE %s\n", why[event->number]);
 		break;
 	case EVENT_SWITCH:
-		fprintf(replay->out, "SWITCH %u %s @%llu ", event->exchange, event->next->name, (unsigned long long)at);
+		fprintf(replay->out, "SWITCH %u %s @%llu ", event->exchange, event->next->name,
+			(unsigned long long)at);
 		for (size_t i = 0; i < event->value.len; i++)
 			fprintf(replay->out, "%02x", (uint8_t)event->value.ptr[i]);
 		fputc('\n', replay->out);
 		break;
 	case EVENT_REQUEST_END:
 	case EVENT_RESPONSE_END:
-		fprintf(replay->out, "%s %u @%llu\n", names[event->type], event->exchange, (unsigned long long)at);
+		fprintf(replay->out, "%s %u @%llu\n", names[event->type], event->exchange,
+			(unsigned long long)at);
 		break;
 	case EVENT_INTERIM:
 	case EVENT_RESPONSE_HEAD:
@@ -164,7 +168,8 @@ static inline void replay_event(struct protocol_sink *sink, const struct protoco
 		break;
 	}
 	if (event->type == EVENT_REQUEST_HEAD || event->type == EVENT_RESPONSE_HEAD) {
-		enum protocol_moment moment = event->type == EVENT_REQUEST_HEAD ? MOMENT_REQUEST : MOMENT_RESPONSE;
+		enum protocol_moment moment =
+			event->type == EVENT_REQUEST_HEAD ? MOMENT_REQUEST : MOMENT_RESPONSE;
 		replay_describe(replay, SIDE_SERVER, moment);
 		replay_describe(replay, SIDE_CLIENT, moment);
 	}

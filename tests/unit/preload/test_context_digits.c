@@ -43,7 +43,8 @@ static void test_eight_bytes_of_sixteen_digits(void **unused)
 				if (good != (value(c) >= 0) || good != hex_decode_each(slow, digits, 8))
 					fail_msg("0x%02x at %u", c, at);
 				for (unsigned i = 0; good && i < 8; i++) {
-					int high = value((uint8_t)digits[2 * i]), low = value((uint8_t)digits[2 * i + 1]);
+					int high = value((uint8_t)digits[2 * i]),
+					    low = value((uint8_t)digits[2 * i + 1]);
 					if (out[i] != high * 16 + low || out[i] != slow[i])
 						fail_msg("0x%02x at %u: byte %u is %02x", c, at, i, out[i]);
 				}
@@ -100,12 +101,16 @@ static void test_traceparent_flush_against_the_end(void **unused)
 		}
 		for (unsigned first = 0; first < 256; first++)
 			for (unsigned second = 0; second < 256; second++) {
-				int flags = value(first) < 0 || value(second) < 0 ? -1 : value(first) * 16 + value(second);
+				int flags = value(first) < 0 || value(second) < 0
+						    ? -1
+						    : value(first) * 16 + value(second);
 				text[53] = (char)first;
 				text[54] = (char)second;
 				bool valid = traceparent_decode((struct bytes){text, len}, &found);
-				if (valid != (flags >= 0) || (valid && found.flags != (flags & (FLAG_SAMPLED | FLAG_RANDOM))))
-					fail_msg("flags 0x%02x%02x: %d %u", first, second, valid, found.flags);
+				if (valid != (flags >= 0) ||
+				    (valid && found.flags != (flags & (FLAG_SAMPLED | FLAG_RANDOM))))
+					fail_msg("flags 0x%02x%02x: %d %u", first, second, valid,
+						 found.flags);
 			}
 		for (size_t cut = 0; cut < len; cut++) {
 			memcpy(room + 4096 - cut, good, cut);

@@ -1,5 +1,5 @@
-/* test_span.c - most spans are written where they are to stand in the queue: as those that are put together first, and as
- * long as was said. Read back by protobuf-c. */
+/* test_span.c - most spans are written where they are to stand in the queue: as those that are put together
+ * first, and as long as was said. Read back by protobuf-c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -66,7 +66,8 @@ static void check(const struct kind *kind)
 	/* A byte too many would be a field of its own, and 0 is none. */
 	Otlp__Span *out = otlp__span__unpack(NULL, record.payload.len, (const uint8_t *)record.payload.ptr);
 	if (!out)
-		fail_msg("name of %zu, %d %d %d", kind->name_len, kind->child, kind->failed, kind->attributes);
+		fail_msg("name of %zu, %d %d %d", kind->name_len, kind->child, kind->failed,
+			 kind->attributes);
 	assert_int_equal(strlen(out->name), kind->name_len);
 	assert_memory_equal(out->name, long_name, kind->name_len);
 	assert_int_equal(out->base.n_unknown_fields, 0);

@@ -7,7 +7,8 @@
 
 #include "tests/support/http1_replay.h"
 
-/* --- conversations: `> text`, `< text` (one feed each, C escapes), `end <`, `skip < 100` ------------------ */
+/* --- conversations: `> text`, `< text` (one feed each, C escapes), `end <`, `skip < 100` ------------------
+ */
 
 struct act {
 	enum { ACT_FEED, ACT_SKIP, ACT_END } what;
@@ -153,7 +154,8 @@ static void events_path(const char *in, char *path, size_t size)
 	snprintf(path, size, "%.*s.events", (int)(strlen(in) - 3), in);
 }
 
-static void for_each_golden(void (*check)(const char *path, const struct conversation *all, const char *expected))
+static void for_each_golden(void (*check)(const char *path, const struct conversation *all,
+					  const char *expected))
 {
 	glob_t found;
 	char path[512];
@@ -170,10 +172,12 @@ static void for_each_golden(void (*check)(const char *path, const struct convers
 	globfree(&found);
 }
 
-static void same(const char *path, const char *got, const char *expected, const char *how, size_t act, size_t cut)
+static void same(const char *path, const char *got, const char *expected, const char *how, size_t act,
+		 size_t cut)
 {
 	if (strcmp(got, expected) != 0)
-		fail_msg("%s, %s, line %zu cut at %zu:\n--- got\n%s--- expected\n%s", path, how, act, cut, got, expected);
+		fail_msg("%s, %s, line %zu cut at %zu:\n--- got\n%s--- expected\n%s", path, how, act, cut,
+			 got, expected);
 }
 
 static void check_whole(const char *path, const struct conversation *all, const char *expected)
@@ -196,7 +200,8 @@ static void check_cut(const char *path, const struct conversation *all, const ch
 		for (size_t i = 0; i < all->acts; i++)
 			for (size_t cut = 1; cut < all->act[i].text.len; cut++) {
 				char *got = play(all, how, i, cut);
-				same(path, got, expected, how == CUT_ONCE ? "cut" : "looked ahead and cut", i, cut);
+				same(path, got, expected, how == CUT_ONCE ? "cut" : "looked ahead and cut", i,
+				     cut);
 				free(got);
 			}
 }
@@ -257,14 +262,29 @@ static void test_golden_byte_by_byte(void **unused)
 	for_each_golden(check_bytes);
 }
 
-/* Heads of fields in all orders, some of them the beginning of others, with what is context in their midst. */
+/* Heads of fields in all orders, some of them the beginning of others, with what is context in their midst.
+ */
 static struct bytes some_head(uint32_t *seed, char *room, size_t size)
 {
 	static const char *const lines[] = {
-		"Host: a.example", "Host: b.example:81", "User-Agent: x/1", "Connection: close", "Connection: keep-alive",
-		"Content-Length: 0", "Content-Length: 0, 0", "Accept: */*", "traceparent: 00-1", "baggage: a=b", "Upgrade: x",
-		"X-Forwarded-For: 192.0.2.9", "Cookie: 0123456789012345678901234567890123456789012345678901234567890123456789",
-		"Transfer-Encoding: identity", "X-Empty:", "HTTP2-Settings: AAMAAABk", " folded", "Expect: 100-continue",
+		"Host: a.example",
+		"Host: b.example:81",
+		"User-Agent: x/1",
+		"Connection: close",
+		"Connection: keep-alive",
+		"Content-Length: 0",
+		"Content-Length: 0, 0",
+		"Accept: */*",
+		"traceparent: 00-1",
+		"baggage: a=b",
+		"Upgrade: x",
+		"X-Forwarded-For: 192.0.2.9",
+		"Cookie: 0123456789012345678901234567890123456789012345678901234567890123456789",
+		"Transfer-Encoding: identity",
+		"X-Empty:",
+		"HTTP2-Settings: AAMAAABk",
+		" folded",
+		"Expect: 100-continue",
 	};
 	size_t len = (size_t)snprintf(room, size, "GET /%u HTTP/1.%u\r\n", *seed >> 28, *seed >> 27 & 1);
 	uint32_t kind = *seed >> 16 & 7, count = *seed >> 20 & 7;
@@ -298,7 +318,8 @@ static void test_feed_tells_the_same_with_notes_of_other_heads(void **unused)
 			replay.sink.notes = with ? notes : NULL;
 			replay.memo = with ? &memo : NULL;
 			replay_feed(&replay, HALF_REQUESTS, head);
-			replay_feed(&replay, HALF_RESPONSES, BYTES("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"));
+			replay_feed(&replay, HALF_RESPONSES,
+				    BYTES("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"));
 			told[with] = replay_close(&replay);
 		}
 		same(room, told[1], told[0], "with notes", 0, 0);
@@ -336,7 +357,8 @@ static void test_feed_folds_the_last_line_that_was_noted(void **unused)
 	replay_capture(true);
 }
 
-/* --- what files cannot show ------------------------------------------------------------------------------- */
+/* --- what files cannot show -------------------------------------------------------------------------------
+ */
 
 static struct bytes repeated(const char *before, char c, size_t count, const char *after)
 {
@@ -384,8 +406,9 @@ static void test_feed_takes_long_header_lines(void **unused)
 static void test_feed_cuts_values_that_the_stash_cannot_hold(void **unused)
 {
 	(void)unused;
-	struct bytes text = repeated("GET / HTTP/1.1\r\nUser-Agent: ", 'u', 20000,
-				     "\r\ntracestate: a=b\r\nContent-Length: 3\r\n\r\nabcGET /second HTTP/1.1\r\n\r\n");
+	struct bytes text =
+		repeated("GET / HTTP/1.1\r\nUser-Agent: ", 'u', 20000,
+			 "\r\ntracestate: a=b\r\nContent-Length: 3\r\n\r\nabcGET /second HTTP/1.1\r\n\r\n");
 	size_t pieces[] = {SIZE_MAX / 2, 4096, 100, 1};
 	for (size_t i = 0; i < 4; i++) {
 		expect_requests(text, pieces[i], "REQUEST_END 2", "OPAQUE");
@@ -425,10 +448,12 @@ static void test_feed_follows_64_requests_in_flight(void **unused)
 	struct replay replay;
 	replay_open(&replay);
 	for (int i = 0; i < HTTP1_IN_FLIGHT; i++)
-		replay_feed(&replay, HALF_REQUESTS, i % 3 ? BYTES("GET / HTTP/1.1\r\n\r\n") : BYTES("HEAD / HTTP/1.1\r\n\r\n"));
+		replay_feed(&replay, HALF_REQUESTS,
+			    i % 3 ? BYTES("GET / HTTP/1.1\r\n\r\n") : BYTES("HEAD / HTTP/1.1\r\n\r\n"));
 	for (int i = 0; i < HTTP1_IN_FLIGHT; i++)
-		replay_feed(&replay, HALF_RESPONSES, i % 3 ? BYTES("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
-							   : BYTES("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"));
+		replay_feed(&replay, HALF_RESPONSES,
+			    i % 3 ? BYTES("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+				  : BYTES("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"));
 	for (int i = 0; i <= HTTP1_IN_FLIGHT; i++)
 		replay_feed(&replay, HALF_REQUESTS, BYTES("GET / HTTP/1.1\r\n\r\n"));
 	char *log = replay_close(&replay);

@@ -41,8 +41,10 @@ static const struct {
 	bool (*ends)(uint8_t c);
 	char filler;
 } scans[] = {
-	{"scan_low", scan_low, is_low, ' '},          {"scan_control", scan_control, is_control, '\t'},
-	{"scan_target", scan_target, ends_target, '/'}, {"scan_query", scan_query, ends_query, 'k'},
+	{"scan_low", scan_low, is_low, ' '},
+	{"scan_control", scan_control, is_control, '\t'},
+	{"scan_target", scan_target, ends_target, '/'},
+	{"scan_query", scan_query, ends_query, 'k'},
 	{"scan_token", scan_token, ends_token, 'x'},
 };
 
@@ -58,14 +60,15 @@ static void check(size_t which, struct bytes in, size_t at)
 		fail_msg("%s from %zu of %zu: %zu and not %zu", scans[which].name, at, in.len, got, expected);
 }
 
-/* Texts of all lengths at either end of what can be read, from each place on, with a byte of each kind in each place
- * and the next one behind it. */
+/* Texts of all lengths at either end of what can be read, from each place on, with a byte of each kind in
+ * each place and the next one behind it. */
 static void test_scans_find_the_first_and_stay_inside(void **unused)
 {
 	(void)unused;
 	char *room = mmap(NULL, 3 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_true(room != MAP_FAILED && mprotect(room + 4096, 4096, PROT_READ | PROT_WRITE) == 0);
-	static const uint8_t bytes[] = {0, '\t', '\n', '\r', 14, ' ', '#', '&', '=', ':', 0x7f, 0x80, 0xff, 'z'};
+	static const uint8_t bytes[] = {0,   '\t', '\n', '\r', 14,   ' ',  '#',
+					'&', '=',  ':',  0x7f, 0x80, 0xff, 'z'};
 
 	for (size_t which = 0; which < sizeof(scans) / sizeof(scans[0]); which++)
 		for (size_t len = 0; len <= LONGEST; len++)
@@ -79,10 +82,13 @@ static void test_scans_find_the_first_and_stay_inside(void **unused)
 					for (size_t i = 0; i < sizeof(bytes); i++) {
 						text[place] = (char)bytes[i];
 						if (place + 1 < len)
-							text[place + 1] = (char)bytes[(i + 1) % sizeof(bytes)];
-						for (size_t at = place > 17 ? place - 17 : 0; at <= place + 1; at++)
+							text[place + 1] =
+								(char)bytes[(i + 1) % sizeof(bytes)];
+						for (size_t at = place > 17 ? place - 17 : 0; at <= place + 1;
+						     at++)
 							check(which, in, at);
-						memset(text + place, scans[which].filler, place + 1 < len ? 2 : 1);
+						memset(text + place, scans[which].filler,
+						       place + 1 < len ? 2 : 1);
 					}
 			}
 	munmap(room, 3 * 4096);

@@ -56,9 +56,11 @@ static void test_split_port(void **unused)
 		const char *in, *host;
 		uint16_t port;
 	} rows[] = {
-		{"a:80", "a", 80}, {"a", "a", 0}, {"a:", "a", 0}, {"a:65536", "a", 0}, {"a:x", "a", 0},
-		{"a:000080", "a", 0}, {"[::1]:8080", "::1", 8080}, {"[::1]", "::1", 0}, {"::1", "::1", 0},
-		{"[::1", "[::1", 0}, {"", "", 0}, {":80", "", 80}, {"[::1]x", "::1", 0},
+		{"a:80", "a", 80},           {"a", "a", 0},       {"a:", "a", 0},
+		{"a:65536", "a", 0},         {"a:x", "a", 0},     {"a:000080", "a", 0},
+		{"[::1]:8080", "::1", 8080}, {"[::1]", "::1", 0}, {"::1", "::1", 0},
+		{"[::1", "[::1", 0},         {"", "", 0},         {":80", "", 80},
+		{"[::1]x", "::1", 0},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint16_t port = 1;
@@ -74,10 +76,16 @@ static void test_forwarded_reads_the_first_element(void **unused)
 	static const struct {
 		const char *in, *name, *value;
 	} rows[] = {
-		{"for=1.2.3.4;proto=https", "proto", "https"}, {"For=\"[::1]\" ; PROTO=http", "proto", "http"},
-		{"for=a, for=b;proto=https", "proto", ""}, {"for=\"a;b,c\";host=h", "host", "h"},
-		{"for=\"a\\\"b\";host=h", "host", "h"}, {"for", "for", ""}, {"=;;for=x", "for", "x"},
-		{"for=\"open", "for", "open"}, {"", "for", ""}, {"for=\"x\\", "host", ""},
+		{"for=1.2.3.4;proto=https", "proto", "https"},
+		{"For=\"[::1]\" ; PROTO=http", "proto", "http"},
+		{"for=a, for=b;proto=https", "proto", ""},
+		{"for=\"a;b,c\";host=h", "host", "h"},
+		{"for=\"a\\\"b\";host=h", "host", "h"},
+		{"for", "for", ""},
+		{"=;;for=x", "for", "x"},
+		{"for=\"open", "for", "open"},
+		{"", "for", ""},
+		{"for=\"x\\", "host", ""},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct bytes value = http_forwarded(bytes_of(rows[i].in), bytes_of(rows[i].name));
@@ -103,7 +111,8 @@ static void test_describe_unix_sockets(void **unused)
 static void test_describe_without_host(void **unused)
 {
 	(void)unused;
-	struct protocol_endpoint endpoint = {.peer_address = BYTES("fe80::1%eth0"), .peer_port = 8443, .tls = true};
+	struct protocol_endpoint endpoint = {
+		.peer_address = BYTES("fe80::1%eth0"), .peer_port = 8443, .tls = true};
 	struct http_message message = get("/", "");
 	expect(&message, SIDE_CLIENT, &endpoint, "url.full=\"https://[fe80::1]:8443/\"\n", "eth0");
 	expect(&message, SIDE_CLIENT, &endpoint, "server.address=\"fe80::1\"\nserver.port=8443\n", NULL);
@@ -117,8 +126,10 @@ static void test_describe_redacts(void **unused)
 {
 	(void)unused;
 	struct protocol_endpoint endpoint = {.peer_port = 80};
-	struct http_message message = get("/?sig=a&SIG=b&Signature=&xsig=c&sig&X-Amz-Credential=d=e#sig=f", "h");
-	const char *query = "sig=REDACTED&SIG=b&Signature=REDACTED&xsig=c&sig&X-Amz-Credential=REDACTED#sig=f\"\n";
+	struct http_message message =
+		get("/?sig=a&SIG=b&Signature=&xsig=c&sig&X-Amz-Credential=d=e#sig=f", "h");
+	const char *query =
+		"sig=REDACTED&SIG=b&Signature=REDACTED&xsig=c&sig&X-Amz-Credential=REDACTED#sig=f\"\n";
 	char text[1024];
 	snprintf(text, sizeof(text), "url.query=\"%s", query);
 	expect(&message, SIDE_SERVER, &endpoint, text, NULL);
@@ -152,12 +163,27 @@ static void test_describe_redacts_by_lengths(void **unused)
 	static const struct {
 		const char *in, *out;
 	} rows[] = {
-		{"a=1&bb=2", "a=1&bb=2"}, {"sig=1", "sig=REDACTED"}, {"abc=1", "abc=1"}, {"a=sig=1", "a=sig=1"},
-		{"a&sig=1", "a&sig=REDACTED"}, {"&&sig=1&", "&&sig=REDACTED&"}, {"sig", "sig"}, {"sig&", "sig&"},
-		{"a#&sig=1", "a#&sig=1"}, {"sig=1#sig=2", "sig=REDACTED#sig=2"}, {"=", "="}, {"=&=", "=&="}, {"#", "#"},
-		{"#sig=1", "#sig=1"}, {"sig==", "sig=REDACTED"}, {"a=b&Signature=x=y&c=d", "a=b&Signature=REDACTED&c=d"},
-		{"AWSAccessKeyId=x", "AWSAccessKeyId=REDACTED"}, {"SIG=1", "SIG=1"}, {"signature=1", "signature=1"},
-		{"a=0123456789abcdef0123456789abcdef&sig=1", "a=0123456789abcdef0123456789abcdef&sig=REDACTED"},
+		{"a=1&bb=2", "a=1&bb=2"},
+		{"sig=1", "sig=REDACTED"},
+		{"abc=1", "abc=1"},
+		{"a=sig=1", "a=sig=1"},
+		{"a&sig=1", "a&sig=REDACTED"},
+		{"&&sig=1&", "&&sig=REDACTED&"},
+		{"sig", "sig"},
+		{"sig&", "sig&"},
+		{"a#&sig=1", "a#&sig=1"},
+		{"sig=1#sig=2", "sig=REDACTED#sig=2"},
+		{"=", "="},
+		{"=&=", "=&="},
+		{"#", "#"},
+		{"#sig=1", "#sig=1"},
+		{"sig==", "sig=REDACTED"},
+		{"a=b&Signature=x=y&c=d", "a=b&Signature=REDACTED&c=d"},
+		{"AWSAccessKeyId=x", "AWSAccessKeyId=REDACTED"},
+		{"SIG=1", "SIG=1"},
+		{"signature=1", "signature=1"},
+		{"a=0123456789abcdef0123456789abcdef&sig=1",
+		 "a=0123456789abcdef0123456789abcdef&sig=REDACTED"},
 		{"0123456789abcdef0123456789abcdef=0&a=1", "0123456789abcdef0123456789abcdef=0&a=1"},
 	};
 	struct protocol_endpoint endpoint = {.peer_port = 80};
@@ -167,13 +193,14 @@ static void test_describe_redacts_by_lengths(void **unused)
 	assert_int_equal(protocol_settings.redacted_lengths & 1u << 5, 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		for (int pad = 0; pad < 20; pad++) { /* at each place of 16 */
-			int len = snprintf(target, sizeof(target), "/%.*s?%s", pad, "0123456789abcdefghij", rows[i].in);
+			int len = snprintf(target, sizeof(target), "/%.*s?%s", pad, "0123456789abcdefghij",
+					   rows[i].in);
 			struct http_message message = get("", "h");
 			message.target = (struct bytes){memcpy(end - len, target, (size_t)len), (size_t)len};
 			snprintf(expected, sizeof(expected), "url.query=\"%s\"\n", rows[i].out);
 			expect(&message, SIDE_SERVER, &endpoint, expected, NULL);
-			snprintf(expected, sizeof(expected), "url.full=\"http://h/%.*s?%s\"\n", pad, "0123456789abcdefghij",
-				 rows[i].out);
+			snprintf(expected, sizeof(expected), "url.full=\"http://h/%.*s?%s\"\n", pad,
+				 "0123456789abcdefghij", rows[i].out);
 			expect(&message, SIDE_CLIENT, &endpoint, expected, NULL);
 		}
 	/* No list of keys: nothing is a secret. */
@@ -201,7 +228,8 @@ static void test_describe_knows_whole_methods_only(void **unused)
 	protocol_settings.known_methods = known;
 	for (size_t i = 0; known[i].ptr; i++) {
 		char expected[64];
-		message.method = (struct bytes){memcpy(end - known[i].len, known[i].ptr, known[i].len), known[i].len};
+		message.method =
+			(struct bytes){memcpy(end - known[i].len, known[i].ptr, known[i].len), known[i].len};
 		snprintf(expected, sizeof(expected), "http.request.method=\"%s\"\n", known[i].ptr);
 		expect(&message, SIDE_SERVER, &endpoint, expected, "method_original");
 	}
@@ -250,8 +278,10 @@ static void test_describe_redirects_are_known_again(void **unused)
 		http_describe_response(&message, SIDE_CLIENT, &told);
 		bool authority = told.again && (told.authority == 0 || told.authority == asked.authority);
 		bool target = told.again && (told.target == 0 || told.target == asked.target);
-		if (told.again != rows[i].again || authority != rows[i].same_authority || target != rows[i].same_target)
-			fail_msg("%u %s: %d %d %d", rows[i].status, rows[i].location, told.again, authority, target);
+		if (told.again != rows[i].again || authority != rows[i].same_authority ||
+		    target != rows[i].same_target)
+			fail_msg("%u %s: %d %d %d", rows[i].status, rows[i].location, told.again, authority,
+				 target);
 	}
 }
 
@@ -260,12 +290,21 @@ static void test_describe_from_memory_is_the_same(void **unused)
 {
 	(void)unused;
 	static struct protocol_memo memo;
-	struct protocol_endpoint plain = {.peer_address = BYTES("192.0.2.7"), .peer_port = 4711}, with = plain;
+	struct protocol_endpoint plain = {.peer_address = BYTES("192.0.2.7"), .peer_port = 4711},
+				 with = plain;
 	struct http_message messages[] = {
-		get("/a", "one.example:81"),  get("/b?x=1", "one.example:81"), get("/c", "one.example:81"),
-		get("/d", "two.example"),     get("/e", "two.example"),        get("http://a@two.example/f", "x"),
-		get("/g", "two.example"),     get("/h", "two.example"),        get("/i", "two.example"),
-		get("/j", "two.example"),     get("/k", "two.example"),        get("/l", ""),
+		get("/a", "one.example:81"),
+		get("/b?x=1", "one.example:81"),
+		get("/c", "one.example:81"),
+		get("/d", "two.example"),
+		get("/e", "two.example"),
+		get("http://a@two.example/f", "x"),
+		get("/g", "two.example"),
+		get("/h", "two.example"),
+		get("/i", "two.example"),
+		get("/j", "two.example"),
+		get("/k", "two.example"),
+		get("/l", ""),
 		get("https://two.example/m", "two.example"),
 	};
 
