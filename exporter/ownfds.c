@@ -107,13 +107,13 @@ bool ownfds_is(int fd)
 
 int ownfds_next(unsigned first, unsigned last)
 {
-	int lowest = -1;
+	int next = -1;
 	for (int slot = 0; slot < OWNFDS_MAX; slot++) {
 		int fd = atomic_load_explicit(&own[slot].fd, memory_order_relaxed) - 1;
-		if (fd >= 0 && (unsigned)fd >= first && (unsigned)fd <= last && (lowest < 0 || fd < lowest))
-			lowest = fd;
+		if (fd >= 0 && (unsigned)fd >= first && (unsigned)fd <= last && (next < 0 || fd < next))
+			next = fd;
 	}
-	return lowest;
+	return next;
 }
 
 void ownfds_move(int fd)

@@ -110,17 +110,17 @@ void odbc_diagnose(const struct odbc *lib, SQLHSTMT stmt, struct odbc_diagnosis 
 
 static size_t number(char *text, long value, int digits)
 {
-	char room[24];
-	size_t at = sizeof(room), len;
+	char digit_room[24];
+	size_t at = sizeof(digit_room), len;
 	unsigned long rest = value < 0 ? 0 - (unsigned long)value : (unsigned long)value;
 	do {
-		room[--at] = (char)('0' + rest % 10);
+		digit_room[--at] = (char)('0' + rest % 10);
 		rest /= 10;
-	} while (rest || sizeof(room) - at < (size_t)digits);
+	} while (rest || sizeof(digit_room) - at < (size_t)digits);
 	if (value < 0)
-		room[--at] = '-';
-	len = sizeof(room) - at;
-	memcpy(text, room + at, len);
+		digit_room[--at] = '-';
+	len = sizeof(digit_room) - at;
+	memcpy(text, digit_room + at, len);
 	return len;
 }
 

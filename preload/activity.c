@@ -321,6 +321,17 @@ void activity_hidden(void)
 		atomic_store_explicit(&unseen, true, memory_order_relaxed);
 }
 
+void activity_read_unknown(void)
+{
+	activity_hidden();
+	if (thread.loop) {
+		activity_read_doubtful(NULL, SPAN_NOBODY);
+	} else if (live_current() != SPAN_NOBODY) {
+		forget_current();
+		thread.ambiguous = AMBIGUOUS_READ;
+	}
+}
+
 void activity_unseen(void)
 {
 	activity_wandered();

@@ -20,12 +20,13 @@ void activity_read_request(struct conn *conn, span_ref activity); /* rule 1 */
 void activity_read_answer(struct conn *conn,
 			  span_ref activity); /* rule 2; NOBODY: an answer of unknown owner */
 void activity_took(span_ref activity);        /* a message that was sent in it (handoff.h) */
-void activity_wandered(void); /* a request was answered by another thread than the one that read it */
-void activity_unseen(void);   /* requests may be read, or calls made, past all hooks */
-void activity_hidden(void);   /* requests may be read that we do not know of */
-void activity_batch(void);    /* several things came at once, and which of them it turns to is not seen */
-void activity_answered(void); /* this thread begins to answer a request that it read */
-void activity_woken(void);    /* a loop read its wake-up: what follows is posted work */
+void activity_wandered(void);     /* a request was answered by another thread than the one that read it */
+void activity_unseen(void);       /* requests may be read, or calls made, past all hooks */
+void activity_hidden(void);       /* requests may be read that we do not know of */
+void activity_read_unknown(void); /* a request was read that has no span */
+void activity_batch(void);        /* several things came at once, and which of them it turns to is not seen */
+void activity_answered(void);     /* this thread begins to answer a request that it read */
+void activity_woken(void);        /* a loop read its wake-up: what follows is posted work */
 void activity_ended(span_ref activity); /* rule 6, on the thread that saw the end */
 
 /* An answer that nobody in particular is known to have asked for, read in the stead of `asker`. */

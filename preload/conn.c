@@ -193,6 +193,10 @@ struct conn *conn_new(enum conn_role role)
 	struct conn *conn = pool_take(&conns);
 	if (!conn) {
 		count_one(connections_no_slot);
+		if (role == ROLE_SERVER) { /* a loop may turn to it behind anything that it reads */
+			activity_hidden();
+			loop_left_waiting();
+		}
 		return NULL;
 	}
 	/* refs stays 0 until the rest is ready: a stale conn_get() must not get hold of it. */

@@ -174,9 +174,8 @@ static void take_evidence(struct conn *conn)
 	/* The session in it knows better, or the library on it. */
 	if (conn->carries || asked_tells(conn) || (given && given_delivers(given)))
 		return;
-	if (conn->mode == CONN_OPAQUE) {
-		if (conn->role == ROLE_CLIENT || conn->writer != SPAN_NOBODY)
-			activity_read_answer(conn, conn->mixed ? SPAN_NOBODY : conn->writer);
+	if (conn->mode == CONN_OPAQUE) { /* of a client's bytes nobody knows which request they are */
+		activity_read_answer(conn, conn->mixed ? SPAN_NOBODY : conn->writer);
 		return;
 	}
 	/* Of pipelined requests the first that is not answered yet is being worked on. */

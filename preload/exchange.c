@@ -298,8 +298,12 @@ static void begin(struct exchange_sink *sink, uint32_t number)
 		forget(conn, span);
 	}
 	span = span_begin(conn->role == ROLE_SERVER ? SPAN_SERVER : SPAN_CLIENT, now_of(sink));
-	if (!span)
+	if (!span) {
+		/* Of pipelined requests the first is worked on. */
+		if (conn->role == ROLE_SERVER && (conn->protocol->multiplexed || !conn->first))
+			activity_read_unknown();
 		return;
+	}
 	span->exchange = number;
 	sink->fields.count = 0;
 	sink->fields.overflow = false;
