@@ -12,7 +12,7 @@ static const struct module *last_found;
 
 #define PAGE 4096u
 #define PAGES 32
-static uintptr_t pages[PAGES]; /* found readable under this hold */
+static uintptr_t pages[PAGES]; /* found readable under this hold; 0 is none: no module is at the first page */
 
 struct hold {
 	void (*what)(void *arg);
@@ -105,6 +105,8 @@ static bool may_read(const struct module *module, uintptr_t address, size_t len)
 static bool may_read_word(uintptr_t address)
 {
 	uintptr_t page = address / PAGE;
+	if (page == 0)
+		return false;
 	if (pages[page % PAGES] == page && address % PAGE <= PAGE - sizeof(uint64_t))
 		return true;
 	const struct module *module = modules_find(address);
