@@ -50,7 +50,7 @@ static struct known {
 	uint64_t ip, start; /* start: of the function, in memory */
 	uint32_t used;      /* by which stack last: it may have a frame there */
 	char name[SYMBOLS_NAME];
-} known[KNOWN];
+} *known; /* mapped with the first stack: few programs have any */
 static unsigned long long known_unloaded; /* objects were unloaded: an address may be another's now */
 static uint32_t stacks;
 
@@ -297,8 +297,12 @@ static bool read_stack(const char *behind)
 		count_one(stacks_unread);
 		return false;
 	}
+	if (!known && !(known = sys_map(KNOWN * sizeof(*known)))) {
+		count_one(stacks_unread);
+		return false;
+	}
 	if (unloaded != known_unloaded)
-		memset(known, 0, sizeof(known));
+		memset(known, 0, KNOWN * sizeof(*known));
 	known_unloaded = unloaded;
 	name_all();
 	return true;
