@@ -1,5 +1,5 @@
-/* behind PORT CASE [ARGUMENT...]: a process does what we cannot see, or what only a process of one thread may. Prints what
- * it finds, the same bare and preloaded.
+/* behind PORT CASE [ARGUMENT...]: a process does what we cannot see, or what only a process of one thread
+ * may. Prints what it finds, the same bare and preloaded.
  *
  * closed    a connection's descriptor is closed by a bare system call, its number becomes a file's
  * assembly  the same by an instruction, which nobody can see
@@ -34,7 +34,8 @@ static int request(const char *path)
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) || write(fd, buf, (size_t)len) != len || read(fd, buf, sizeof(buf)) <= 0)
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) || write(fd, buf, (size_t)len) != len ||
+	    read(fd, buf, sizeof(buf)) <= 0)
 		printf("no answer\n");
 	return fd;
 }
@@ -51,6 +52,7 @@ static void reused(int assembly)
 	char name[] = "/tmp/behind.XXXXXX", back[200] = "";
 	int fd = request("/kept"), made = mkstemp(name);
 	close(made);
+	usleep(300000); /* another thread that opens a file at this moment would have the number */
 	if (assembly)
 		close_unseen(fd);
 	else
