@@ -214,7 +214,8 @@ int http2_rewrite_value(const struct http2_place *place, const struct protocol_r
 
 	/* Of a block in several frames nobody knows any more where they were cut. A value that is empty may
 	 * stand at the very end, where there is nothing to write. */
-	if (what->len == 0 || place->type != FRAME_HEADERS || !(place->flags & FLAG_END_HEADERS))
+	if (what->len == 0 || !what->framed || place->type != FRAME_HEADERS ||
+	    !(place->flags & FLAG_END_HEADERS))
 		return 0;
 	put_length(&out, what->value.len);
 	put(&out, what->value, false);

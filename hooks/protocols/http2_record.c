@@ -306,7 +306,9 @@ static void tell_carrier(struct http2_run *run, uint32_t stream, const struct it
 		.name = name,
 		.value = bytes_trim(value),
 	};
-	memcpy(&event.framed, value.ptr + value.len, sizeof(event.framed));
+	/* One with blanks around it would lose them where it is written anew: it stays as it is. */
+	if (event.value.len == value.len)
+		memcpy(&event.framed, value.ptr + value.len, sizeof(event.framed));
 	http2_tell_event(run, &event);
 }
 
