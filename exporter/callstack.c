@@ -46,11 +46,12 @@ static struct {
 #define KNOWN 512
 #define PROBES 8
 
-static struct known {
+struct known {
 	uint64_t ip, start; /* start: of the function, in memory */
 	uint32_t used;      /* by which stack last: it may have a frame there */
 	char name[SYMBOLS_NAME];
-} * known;                                /* mapped with the first stack: few programs have any */
+};
+static struct known *known; /* KNOWN of them, mapped with the first stack: few programs have any */
 static unsigned long long known_unloaded; /* objects were unloaded: an address may be another's now */
 static uint32_t stacks;
 

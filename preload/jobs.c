@@ -166,6 +166,8 @@ void job_over(struct span *span)
 
 void job_unseen(const char *what)
 {
+	if (is_over()) /* told at each such event: nothing is written then */
+		return;
 	break_all(what);
 	atomic_store(&broken, true); /* also where nothing is followed yet */
 }

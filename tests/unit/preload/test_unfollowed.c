@@ -56,7 +56,7 @@ static void reads(struct peer *peer, const char *text)
 
 static const char request[] = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
 
-/* All spans but those of begun requests are somebody's. */
+/* Until there is none left. */
 static unsigned take_all(struct span **taken)
 {
 	unsigned count = 0;
