@@ -322,7 +322,7 @@ if gcc "${strict[@]}" -o "$work/nss" "$work/nss.c" -l:libcurl-nss.so.4 2>/dev/nu
 	: >"$spans"
 	traced nss "$work/nss" "http://127.0.0.1:$plain/nss/plain" >/dev/null || bad "in the clear: exit status $?"
 	traced nss "$work/nss" "https://127.0.0.1:$sealed/nss/sealed" >/dev/null || bad "inside NSS: exit status $?"
-	expect "libcurl with NSS" "/nss/plain 00-; /nss/sealed -" "$(sed -n 's|^\(/nss/[a-z]* [-0]\+\).*|\1|p' "$work/background.log" | paste -sd';' | sed 's/;/; /')"
+	expect "libcurl with NSS" "/nss/plain 00-; /nss/sealed -" "$(sed -nE 's!^(/nss/[a-z]* (00-|-)).*!\1!p' "$work/background.log" | paste -sd';' | sed 's/;/; /')"
 	expect "libcurl with NSS: spans" "$(sed -n 's|^/nss/plain 00-[0-9a-f]*-\([0-9a-f]*\)-.*|\1|p' "$work/background.log")" "$(flat "$spans" | jq -r 'select(.kind == 3) | .span')"
 else
 	echo "left out: libcurl3-nss is not installed"
