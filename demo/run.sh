@@ -26,14 +26,15 @@ fail() {
 	exit 1
 }
 
-# Below the range that outgoing connections take theirs from: they are still free when the programs start.
+# Below the range that outgoing connections take theirs from: they are still free when the programs start. (What is below these
+# is the tests'.)
 free_ports() {
 	/usr/bin/python3 -c 'import random, socket
 s = []
 while len(s) < 7:
     x = socket.socket()
     try:
-        x.bind(("127.0.0.1", random.randrange(10000, 32000)))
+        x.bind(("127.0.0.1", random.randrange(28000, 32000)))
         s.append(x)
     except OSError:
         x.close()

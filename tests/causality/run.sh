@@ -23,7 +23,9 @@ compile() { # source program options...
 	local source=$1 program=$2
 	shift 2
 	[ "$program" -nt "$source" ] && [ -z "$(find "$here/servers" -name '*.h' -newer "$program")" ] && return
-	gcc -D_GNU_SOURCE -std=gnu11 -O2 -Wall -Wextra -Werror -Wno-format-truncation -o "$program" "$source" "$@" -lpthread
+	# Two rigs may run at a time: neither finds half a program.
+	gcc -D_GNU_SOURCE -std=gnu11 -O2 -Wall -Wextra -Werror -Wno-format-truncation -o "$program.$$" "$source" "$@" -lpthread &&
+		mv -f "$program.$$" "$program"
 }
 compile "$here/load.c" "$tools/load" || exit 1
 compile "$here/downstream.c" "$tools/downstream" || exit 1
