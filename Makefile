@@ -100,9 +100,13 @@ $(UNIT_SRC:tests/%.c=$(BUILD)/%): | $(PROTO_GEN)
 
 .PHONY: unit unit-programs
 unit-programs: $(UNIT_BIN)
+# As many at a time as there are processors, two at the most.
+UNIT_JOBS ?= $(shell n=$$(nproc); echo $$((n < 2 ? n : 2)))
 unit: $(UNIT_BIN)
-	@failed=0; passed=0; for t in $(UNIT_BIN); do \
-		if $$t >$$t.log 2>&1; then passed=$$((passed + 1)); \
+	@rm -f $(UNIT_BIN:=.failed); \
+	printf '%s\n' $(UNIT_BIN) | xargs -P $(UNIT_JOBS) -n 1 sh -c '"$$0" >"$$0.log" 2>&1 || touch "$$0.failed"'; \
+	failed=0; passed=0; for t in $(UNIT_BIN); do \
+		if [ ! -e $$t.failed ]; then passed=$$((passed + 1)); \
 		else failed=$$((failed + 1)); echo "FAILED  $$t"; grep -vE '\[ +(RUN|OK) ' $$t.log | tail -n 40; fi; \
 	done; echo "unit tests$(if $(SAN), with $(SAN)): $$passed passed, $$failed failed"; [ $$failed = 0 ]
 

@@ -1,4 +1,5 @@
-/* check.c - the judge: knows the text of the conversation and the one line that may have been added to a head. */
+/* check.c - the judge: knows the text of the conversation and the one line that may have been added to a
+ * head. */
 #include "rig.h"
 
 #include <stdio.h>
@@ -64,7 +65,8 @@ const char *check_stream(const struct conversation *c, const enum expect *expect
 		if (!whole || memcmp(sent + at, got + from, whole) != 0) {
 			while (whole && sent[at] == got[from])
 				at++, from++;
-			snprintf(why, sizeof(why), "byte %zu of the original (%zu received) is wrong: got 0x%02x", at, from,
+			snprintf(why, sizeof(why),
+				 "byte %zu of the original (%zu received) is wrong: got 0x%02x", at, from,
 				 (unsigned char)got[from]);
 			return why;
 		}
@@ -78,7 +80,8 @@ const char *check_stream(const struct conversation *c, const enum expect *expect
 	for (int i = 0; i < c->heads; i++) {
 		int wanted = expect[i] == EXPECT_LINE;
 		if (expect[i] == EXPECT_EITHER ? added[i] > 1 : added[i] != wanted) {
-			snprintf(why, sizeof(why), "head %d has %d added lines, expected %d", i, added[i], wanted);
+			snprintf(why, sizeof(why), "head %d has %d added lines, expected %d", i, added[i],
+				 wanted);
 			return why;
 		}
 	}
