@@ -21,7 +21,7 @@ $(FUZZ_DIR)/libfuzzcli.a: $(FUZZ_CLI_SRC:%.c=$(FUZZ_DIR)/obj/%.o)
 $(FUZZ_DIR)/fuzz_view $(FUZZ_DIR)/fuzz_check: FUZZ_ARCHIVE := $(FUZZ_DIR)/libfuzzcli.a
 $(FUZZ_DIR)/fuzz_%: FUZZ_ARCHIVE ?= $(FUZZ_DIR)/libfuzz.a
 $(FUZZ_DIR)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_DIR)/libfuzz.a $(FUZZ_DIR)/libfuzzcli.a
-	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_ARCHIVE) -l:libnghttp2.a -l:libz.a -ljansson -lpthread -ldl
+	$(FUZZ_CC) $(FUZZ_FLAGS) -MMD -MP -MF $@.d -fsanitize=fuzzer -o $@ $< $(FUZZ_ARCHIVE) -l:libnghttp2.a -l:libz.a -ljansson -lpthread -ldl
 
 # As many at a time as there are processors: each is one thread, and its time is the clock's.
 FUZZ_JOBS ?= $(shell nproc)
@@ -29,3 +29,7 @@ FUZZ_JOBS ?= $(shell nproc)
 fuzz: $(FUZZ_BIN)
 	@printf '%s\n' $(FUZZ_BIN) | xargs -P $(FUZZ_JOBS) -n 1 tests/support/fuzz_one.sh $(SECONDS) $(FUZZ_DIR) || \
 		{ cat $(FUZZ_DIR)/failed-*; false; }
+# What the headers are of, wherever the rest is built (the Makefile includes what is below $(BUILD)).
+ifneq ($(BUILD),build)
+-include $(shell find $(FUZZ_DIR) -name '*.d' 2>/dev/null)
+endif
