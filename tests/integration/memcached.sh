@@ -123,7 +123,7 @@ app=$(free_port)
 start_traced app /usr/bin/python3 "$work/app.py" "$app"
 wait_port "$app" || exit 1
 seq 40 | xargs -P 8 -I{} curl -s -o /dev/null "http://127.0.0.1:$app/{}"
-for _ in $(seq 100); do flat "$spans" >"$work/app.flat"; [ "$(grep -cE '"name":"(incr|add) ' "$work/app.flat")" -ge 80 ] && break; sleep 0.05; done
+for _ in $(seq 100); do flat "$spans" >"$work/app.flat"; [ "$(grep -cE '"name":"(incr|add) ' "$work/app.flat") $(grep -c '"kind":2' "$work/app.flat")" = "80 40" ] && break; sleep 0.05; done
 for verb in add incr; do
 	expect "each $verb is its own request's" "40 40" "$(jq -rs '(map(select(.kind == 2) | .span)) as $servers |
 		[.[] | select(.name | startswith("'$verb' ")) | .parent] | "\(map(select(. as $p | $servers | index($p))) | length) \(unique | length)"' "$work/app.flat")"

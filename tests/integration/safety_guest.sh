@@ -107,11 +107,10 @@ while True:
     c = socket.socket(fileno=int(sys.argv[2])); c.recv(65536)
     c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"); c.close()
 PY
-(ulimit -n "$limit"; start_traced high /usr/bin/python3 "$work/high.py" "$high_port" "$high"; wait) &
-pids+=($!)
+start_traced high prlimit --nofile="$limit" /usr/bin/python3 "$work/high.py" "$high_port" "$high"
 for _ in $(seq 600); do curl -s -o /dev/null "http://127.0.0.1:$high_port/deep" && break; sleep 0.05; done
 wait_spans 1
 expect "a request on descriptor $high" '"/deep"' "$(flat "$spans" | jq -c 'select(.service == "high" and .kind == 2) | .a["url.path"]' | head -1)"
-pkill -f "$work/high.py"
+stop_last
 [ "$high" = 100000 ] || echo "(descriptor $high: the hard limit here allows no 100 000)"
 finish
