@@ -123,6 +123,7 @@ void libpq_describe(const struct libpq *lib, PGconn *conn, const struct libpq_ca
 				.batch = 1,
 				.usual_port = 5432,
 				.space_in_name = true,
+				.unknown = call->kind == KIND_PREPARED,
 			},
 			own->endpoint);
 		return;

@@ -113,6 +113,7 @@ uint32_t statement_describe(struct span *span, const struct statement *statement
 		.batch = told ? result.statements : 1,
 		.usual_port = statement->usual_port,
 		.space_in_name = true,
+		.unknown = !statement->text.ptr,
 	};
 	if (statement->prepared && !off && sql_has_parameters(result.text))
 		call.text = text;

@@ -73,6 +73,8 @@ void call_told(struct span *span, const struct protocol_facts *facts)
 		span_error(span, facts->error_type);
 	if (facts->statement)
 		span->statement = repeats_hash((struct bytes){span->name, span->name_len});
+	if (facts->unknown)
+		count_one(texts_unknown);
 	span->described = true;
 }
 

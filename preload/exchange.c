@@ -235,6 +235,8 @@ void exchange_describe(struct exchange_sink *sink, struct span *span, enum proto
 		span->outcome = facts.outcome;
 	if (facts.statement && span->activity != SPAN_NOBODY) /* nobody else counts them */
 		span->statement = repeats_hash((struct bytes){span->name, span->name_len});
+	if (facts.unknown)
+		count_one(texts_unknown);
 	if (sink->conn->agreed.known) /* late where the request was early data */
 		exchange_tell_tls(sink->conn, span);
 	span->described = true;

@@ -81,6 +81,7 @@ struct protocol_facts {
 	uint16_t status;         /* the protocol's status code, 0: none */
 	/* MOMENT_REQUEST, client side: a statement, of which a request may make many that are named alike. */
 	bool statement;
+	bool unknown; /* of such a call: its text is not known any more */
 	/* Client side, to know a redirect's next request again. MOMENT_REQUEST: hashes of where the request
 	 * goes (host and port) and of what it asks for. MOMENT_RESPONSE: `again` when the answer redirects,
 	 * and where to (0: the same as asked before). */

@@ -110,6 +110,7 @@ void db_describe_call(const struct db_call *call, const struct protocol_endpoint
 	struct attrs *attrs = facts->attrs;
 
 	facts->statement = true;
+	facts->unknown = call->unknown;
 	facts->name = name_of(call, endpoint, facts->name_room);
 	/* A statement that is executed again and again; a command, of which only the text changes. */
 	bool command = call->operation.len > 0;

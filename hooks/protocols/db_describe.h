@@ -25,6 +25,7 @@ struct db_call {
 	bool space_in_name;      /* the namespace may stand in the span's name: not for Redis */
 	bool bare;               /* the server never stands in the span's name: Redis' page has it so */
 	bool peer;               /* this system's page wants network.peer.* */
+	bool unknown;            /* its text is not known any more, and counted as that */
 };
 
 struct db_answer {

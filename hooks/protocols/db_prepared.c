@@ -266,10 +266,12 @@ static bool is_found(const struct db_prepared *table, struct entry *entry)
 	return !entry->nothing && search(table, (struct bytes){key_of(entry), entry->key_len}) == entry;
 }
 
-bool db_prepared_fold(const struct db_prepared *table, void *to, size_t size)
+bool db_prepared_fold(const struct db_prepared *table, void *to, size_t size, db_prepared_ref *kept)
 {
 	struct folded *folded = to;
-	uint32_t place = table->tail;
+	const struct entry *wanted = kept ? entry_of(table, *kept) : NULL;
+	uint32_t place = table->tail, place_then = 0, younger = 0;
+	bool found = false;
 
 	if (size < sizeof(*folded))
 		return false;
@@ -282,8 +284,17 @@ bool db_prepared_fold(const struct db_prepared *table, void *to, size_t size)
 		if (entry->size > size - folded->size)
 			return false;
 		memcpy((char *)(folded + 1) + folded->size, entry, entry->size);
+		younger++;
+		if (entry == wanted) {
+			found = true;
+			place_then = folded->size;
+			younger = 0;
+		}
 		folded->size += entry->size;
 	}
+	/* The youngest keeps the table's serial number. */
+	if (kept)
+		*kept = found ? (uint64_t)(table->serial - younger) << 32 | place_then : 0;
 	return true;
 }
 

@@ -38,8 +38,9 @@ void db_prepared_go_back(struct db_prepared *table, uint32_t changes);
 
 /* What it has by name, packed into `size` bytes aligned to 8; false: it is more than that. And a table with
  * that again, in as much memory as it was in: after as many changes, of which none is taken back, and no
- * older reference is good. */
-bool db_prepared_fold(const struct db_prepared *table, void *to, size_t size);
+ * older reference is good but `kept` (or NULL), which becomes what it will be then; 0: nothing has its name
+ * any more. */
+bool db_prepared_fold(const struct db_prepared *table, void *to, size_t size, db_prepared_ref *kept);
 void db_prepared_unfold(void *memory, size_t size, const void *from);
 /* One with nothing in it, after so many changes. */
 void db_prepared_forget(void *memory, size_t size, uint32_t changes);

@@ -237,6 +237,7 @@ static void describe_call(const struct mysql_state *state, const struct protocol
 		.batch = run->statements > 1 ? run->statements : 1,
 		.usual_port = 3306,
 		.space_in_name = true,
+		.unknown = run->unknown,
 	};
 	if (run->kind == KIND_SPACE)
 		call.operation = BYTES("USE");

@@ -124,6 +124,7 @@ struct mysql_run {
 	enum mysql_kind kind; /* of the call that is being told */
 	struct bytes text, summary;
 	uint32_t statements; /* in it */
+	bool unknown;        /* its text is not there any more */
 	bool commentable;    /* a comment may be put in */
 	uint8_t tail;        /* before so many bytes of its end */
 };

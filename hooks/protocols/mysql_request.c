@@ -255,7 +255,7 @@ static void command_sent(struct mysql_run *run)
 	mysql_tell(run, EVENT_REQUEST_END, exchange, false);
 	run->text = run->summary = BYTES_NONE;
 	run->statements = 0;
-	run->commentable = false;
+	run->commentable = run->unknown = false;
 }
 
 void mysql_request_end(struct mysql_run *run)

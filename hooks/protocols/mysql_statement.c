@@ -217,7 +217,8 @@ void mysql_statement_end(struct mysql_run *run, uint32_t exchange)
 	struct mysql_state *state = run->state;
 	struct sql_text_result result;
 
-	if (!state->drafted || !draft)
+	run->unknown = !state->drafted || !draft;
+	if (run->unknown)
 		return;
 	state->drafted = false;
 	sql_text_end(&draft->sql, &result);
@@ -424,6 +425,7 @@ void mysql_prepared_find(struct mysql_run *run, uint32_t id)
 	struct db_prepared *table = run->state->tabled ? mysql_table(run) : NULL;
 	struct db_statement statement;
 
+	run->unknown = true;
 	if (!table)
 		return;
 	if (id == UINT32_MAX) { /* MariaDB: the one prepared last, whose number the client may not know yet */
@@ -434,6 +436,7 @@ void mysql_prepared_find(struct mysql_run *run, uint32_t id)
 	}
 	run->text = statement.text;
 	run->summary = statement.summary;
+	run->unknown = texts_are_on() && !statement.text.len; /* too long to be kept */
 }
 
 void mysql_prepared_close(struct mysql_run *run, uint32_t id)

@@ -45,7 +45,7 @@ bool mysql_fold(void *opaque, char *arena, char *to, size_t size)
 	const struct mysql_heap *heap = (const struct mysql_heap *)(const void *)arena;
 
 	return !inflating(&state->half[HALF_REQUESTS]) && !inflating(&state->half[HALF_RESPONSES]) &&
-	       db_prepared_fold((const struct db_prepared *)(const void *)heap->table, to, size);
+	       db_prepared_fold((const struct db_prepared *)(const void *)heap->table, to, size, NULL);
 }
 
 bool mysql_unfold(void *opaque, const char *from, char *arena)

@@ -44,22 +44,24 @@ static bool shorten(struct postgres_state *state)
 	return true;
 }
 
-/* Not while a call that is being written refers to a statement by its place. */
+/* A call that is being written (a Bind whose Execute may follow) refers to a statement by its place. */
 bool postgres_fold(void *opaque, char *arena, char *to, size_t size)
 {
 	struct postgres_state *state = opaque;
 	struct postgres_requests *asks = &state->requests;
 	bool open = asks->group && state->responses.exchange < asks->exchange;
+	bool refers = asks->source == SOURCE_TABLE;
+	db_prepared_ref ref = refers ? asks->ref : 0;
 
-	if (!state->heap || state->heap != (void *)arena || (open && asks->source == SOURCE_TABLE))
+	if (!state->heap || state->heap != (void *)arena)
 		return false;
 	struct db_prepared *table = (struct db_prepared *)(void *)state->heap->table;
 	if (db_prepared_changes(table) != asks->changes) /* put back */
 		db_prepared_go_back(table, asks->changes);
-	if (!db_prepared_fold(table, to, size) || !shorten(state))
+	if (!db_prepared_fold(table, to, size, &ref) || (open && refers && !ref) || !shorten(state))
 		return false;
-	if (asks->source == SOURCE_TABLE)
-		asks->source = SOURCE_NONE;
+	if (refers)
+		asks->ref = ref;
 	state->heap = NULL;
 	return true;
 }

@@ -317,17 +317,22 @@ static void namespace(struct postgres_run *run)
 	run->call.space = (struct bytes){run->space, len};
 }
 
-static void text(struct postgres_run *run, bool query)
+/* Of what is not executed nobody misses it. */
+static void text(struct postgres_run *run, bool query, bool executed)
 {
 	struct postgres_requests *asks = postgres_asks(run);
 	struct postgres_stash *kept = postgres_stash(run);
 	const struct db_prepared *table = asks->source == SOURCE_TABLE ? postgres_table(run) : NULL;
 	struct db_statement statement = {0};
+	bool known = false;
 
-	if (asks->source == SOURCE_STASH && kept)
+	if (asks->source == SOURCE_STASH && kept) {
 		stashed(kept, &statement);
-	else if (table)
-		db_prepared_get(table, asks->ref, &statement);
+		known = true;
+	} else if (table) {
+		known = db_prepared_get(table, asks->ref, &statement);
+	}
+	run->call.unknown = executed && !known;
 	run->call.text = statement.text;
 	run->call.summary = statement.summary;
 	if (query && kept && kept->statements > 1)
@@ -357,7 +362,7 @@ void postgres_text_tell(struct postgres_run *run, uint32_t exchange, uint8_t ite
 	else if (item == ITEM_FUNCTION)
 		function(run);
 	else
-		text(run, item == ITEM_QUERY);
+		text(run, item == ITEM_QUERY, item == ITEM_QUERY || item & ITEM_EXECUTE);
 	struct protocol_event head = {
 		.type = EVENT_REQUEST_HEAD,
 		.exchange = exchange,

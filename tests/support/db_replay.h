@@ -95,6 +95,8 @@ static inline void db_replay_describe(struct db_replay *replay, enum protocol_mo
 		fprintf(replay->out, "  name=%.*s\n", (int)facts.name.len, facts.name.ptr);
 	if (facts.failed)
 		fprintf(replay->out, "  failed=%.*s\n", (int)facts.error_type.len, facts.error_type.ptr);
+	if (facts.unknown)
+		fprintf(replay->out, "  unknown\n");
 	attrs_text(&attrs, "    ", replay->out);
 }
 

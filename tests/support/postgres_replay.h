@@ -89,6 +89,8 @@ static inline void replay_describe(struct replay *replay, enum protocol_moment m
 			facts.name.len ? facts.name.ptr : "");
 	if (facts.failed)
 		fprintf(replay->out, "  failed=%.*s\n", (int)facts.error_type.len, facts.error_type.ptr);
+	if (facts.unknown)
+		fprintf(replay->out, "  unknown\n");
 	attrs_text(&attrs, "  ", replay->out);
 }
 

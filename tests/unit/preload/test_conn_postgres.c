@@ -1,5 +1,5 @@
-/* A PostgreSQL connection whose kernel takes what it likes: whatever is cut and refused, each call that ran has one
- * span, what never ran has none, and what is said of each is what that call was. */
+/* A PostgreSQL connection whose kernel takes what it likes: whatever is cut and refused, each call that ran
+ * has one span, what never ran has none, and what is said of each is what that call was. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -20,7 +20,7 @@
 #include "tests/support/postgres_talk.h"
 
 extern const struct protocol protocol_http1, protocol_fastcgi, protocol_scgi, protocol_uwsgi;
-static const struct protocol *const protocols[] = {&protocol_http1, &protocol_fastcgi,	&protocol_scgi,
+static const struct protocol *const protocols[] = {&protocol_http1, &protocol_fastcgi,  &protocol_scgi,
 						   &protocol_uwsgi, &protocol_postgres, NULL};
 
 enum kernel { TAKES_ALL, TAKES_ONE, TAKES_TWO, TAKES_HALF, TAKES_ALL_BUT_ONE, REFUSES_FIRST, KERNELS };
@@ -164,17 +164,18 @@ static void test_calls_of_every_kind(void **unused)
 		   "> P s1|SELECT * FROM b WHERE c = $1\n> D S|s1\n> S\n< 1\n< t\n< T\n< Z\n"
 		   "> B |s1\n> E \n> P |DELETE FROM d\n> B |\n> E \n> S\n> Q COMMIT\n"
 		   "< 2\n< D\n< C SELECT 1\n< 1\n< 2\n< C DELETE 4\n< Z\n< C COMMIT\n< Z\n> X\n",
-	     (const char *const[]){"INSERT INTO a VALUES (?)", "SELECT * FROM b WHERE c = $1", "DELETE FROM d", "COMMIT",
-				   NULL});
+	     (const char *const[]){"INSERT INTO a VALUES (?)", "SELECT * FROM b WHERE c = $1",
+				   "DELETE FROM d", "COMMIT", NULL});
 }
 
 /* A name that is given again in the write that was looked at ahead means for each call what it meant then. */
 static void test_names_that_change_within_a_write(void **unused)
 {
 	(void)unused;
-	play(HELLO "> P s1|SELECT 'x' FROM a WHERE k = $1\n> S\n< 1\n< Z\n"
-		   "> B |s1\n> E \n> C S|s1\n> P s1|SELECT FROM b WHERE k = $1\n> B |s1\n> E \n> C S|s1\n> S\n"
-		   "< 2\n< C SELECT 0\n< 3\n< 1\n< 2\n< C SELECT 0\n< 3\n< Z\n",
+	play(HELLO
+	     "> P s1|SELECT 'x' FROM a WHERE k = $1\n> S\n< 1\n< Z\n"
+	     "> B |s1\n> E \n> C S|s1\n> P s1|SELECT FROM b WHERE k = $1\n> B |s1\n> E \n> C S|s1\n> S\n"
+	     "< 2\n< C SELECT 0\n< 3\n< 1\n< 2\n< C SELECT 0\n< 3\n< Z\n",
 	     (const char *const[]){"FROM a WHERE k = $1", "FROM b WHERE k = $1", NULL});
 }
 
@@ -186,10 +187,30 @@ static void test_what_never_ran_has_no_span(void **unused)
 	     (const char *const[]){"22012", NULL});
 }
 
+/* Here: it was prepared by a statement, PREPARE s2 AS ... */
+static void test_a_text_that_is_not_known_is_counted(void **unused)
+{
+	(void)unused;
+	static struct talk talk;
+	int fd;
+	uint64_t before = count_get(texts_unknown);
+	struct conn *conn = connected(&fd);
+
+	kernel = TAKES_ALL;
+	talk_read(&talk,
+		  HELLO "> P s1|SELECT 1\n> S\n< 1\n< Z\n> B |s1\n> E \n> B |s2\n> E \n> B |s2\n> D P|\n> S\n"
+			"< 2\n< C SELECT 1\n< 2\n< C SELECT 1\n< 2\n< n\n< Z\n> Q \n< I\n< Z\n");
+	talk_to(conn, &talk);
+	disconnect(conn, fd);
+	expect_spans((const char *const[]){"SELECT ?", "shop", "shop", NULL});
+	assert_int_equal(count_get(texts_unknown) - before, 1);
+}
+
 static void test_refused_connection(void **unused)
 {
 	(void)unused;
-	play("> startup user|ann|database|shop\n< E C28P01|Mno\n", (const char *const[]){"connect shop", NULL});
+	play("> startup user|ann|database|shop\n< E C28P01|Mno\n",
+	     (const char *const[]){"connect shop", NULL});
 	play("> startup user|ann|database|shop\n< R\n< Z\n> X\n", (const char *const[]){NULL});
 }
 
@@ -201,7 +222,9 @@ static void test_lost_connections(void **unused)
 		ssize_t got;
 		int error;
 		const char *text;
-	} how[] = {{0, 0, "response_truncated"}, {-1, ECONNRESET, "connection_reset"}, {-1, ETIMEDOUT, "timeout"}};
+	} how[] = {{0, 0, "response_truncated"},
+		   {-1, ECONNRESET, "connection_reset"},
+		   {-1, ETIMEDOUT, "timeout"}};
 
 	kernel = TAKES_ALL;
 	for (size_t i = 0; i < 3; i++) {
@@ -229,7 +252,8 @@ static void test_lost_connections(void **unused)
 	}
 }
 
-/* What was none after all does not make the first call another than the first: it is its connection's opener's. */
+/* What was none after all does not make the first call another than the first: it is its connection's
+ * opener's. */
 static void test_first_call_is_the_openers(void **unused)
 {
 	(void)unused;
@@ -301,8 +325,14 @@ static void test_comments(void **unused)
 	static const struct {
 		const char *before, *after; /* the comment stands between; after NULL: none */
 	} queries[] = {
-		{"SELECT 1", ""}, {"update t set a = 1", " ;\t; "}, {"SELECT 1; SELECT 2", NULL}, {"SELECT 1 -- x", NULL},
-		{"CREATE VIEW v AS SELECT 1", NULL}, {"SELECT 'open", NULL}, {"", NULL}, {"BEGIN", NULL},
+		{"SELECT 1", ""},
+		{"update t set a = 1", " ;\t; "},
+		{"SELECT 1; SELECT 2", NULL},
+		{"SELECT 1 -- x", NULL},
+		{"CREATE VIEW v AS SELECT 1", NULL},
+		{"SELECT 'open", NULL},
+		{"", NULL},
+		{"BEGIN", NULL},
 		{"WITH a AS (SELECT 1) SELECT * FROM a", ""},
 	};
 
@@ -310,7 +340,8 @@ static void test_comments(void **unused)
 	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
 		char script[256], expected[256];
 		const char *after = queries[i].after;
-		snprintf(script, sizeof(script), HELLO "> Q %s%s\n< C SELECT 1\n< Z\n> P a|SELECT 2\n> S\n< 1\n< Z\n",
+		snprintf(script, sizeof(script),
+			 HELLO "> Q %s%s\n< C SELECT 1\n< Z\n> P a|SELECT 2\n> S\n< 1\n< Z\n",
 			 queries[i].before, after ? after : "");
 		talk_read(&talk, script);
 		for (kernel = TAKES_ALL; kernel < KERNELS; kernel++) {
@@ -325,7 +356,8 @@ static void test_comments(void **unused)
 			/* What is begun is finished; what cannot be begun any more is not. */
 			if (!comment) {
 				assert_true(!after || kernel != TAKES_ALL);
-				snprintf(expected, sizeof(expected), "%s%s\nSELECT 2\n", queries[i].before, after ? after : "");
+				snprintf(expected, sizeof(expected), "%s%s\nSELECT 2\n", queries[i].before,
+					 after ? after : "");
 				assert_string_equal(got, expected);
 			} else {
 				assert_non_null(after);
@@ -354,7 +386,8 @@ static int set_up(void **state)
 	config_load(env, "test");
 	protocol_settings.carrier = context_field;
 	protocol_settings.known_methods = config.known_method_list;
-	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && queue_open(1 << 20, 0) ? 0 : -1;
+	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && queue_open(1 << 20, 0) ? 0
+												       : -1;
 }
 
 int main(void)
@@ -363,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_calls_of_every_kind),
 		cmocka_unit_test(test_names_that_change_within_a_write),
 		cmocka_unit_test(test_what_never_ran_has_no_span),
+		cmocka_unit_test(test_a_text_that_is_not_known_is_counted),
 		cmocka_unit_test(test_refused_connection),
 		cmocka_unit_test(test_lost_connections),
 		cmocka_unit_test(test_first_call_is_the_openers),

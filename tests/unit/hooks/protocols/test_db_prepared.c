@@ -243,9 +243,11 @@ static void test_oldest_goes_first(void **unused)
 
 static _Alignas(8) char little[4096];
 
+static db_prepared_ref kept;
+
 static bool fold(struct db_prepared *table, size_t size)
 {
-	if (!db_prepared_fold(table, little, size))
+	if (!db_prepared_fold(table, little, size, &kept))
 		return false;
 	memset(memory, 0xa5, sizeof(memory));
 	db_prepared_unfold(memory, sizeof(memory), little);
@@ -292,6 +294,32 @@ static void test_folded_it_has_the_same_names(void **unused)
 	put(table, "a", "SELECT 1", 1);
 	db_prepared_go_back(table, 7);
 	assert_string_equal(text_of(table, "a"), "(none)");
+}
+
+static void test_folded_one_reference_stays_good(void **unused)
+{
+	(void)unused;
+	struct db_prepared *table = db_prepared_init(memory, sizeof(memory));
+	const char *names[] = {"a", "b", "c", "d"},
+		   *texts[] = {"SELECT 1", "SELECT 2", "SELECT 3", "SELECT 4"};
+
+	for (int i = 0; i < 4; i++)
+		put(table, names[i], texts[i], 1);
+	db_prepared_drop(table, of("c"));
+	for (int i = 0; i < 4; i++) {
+		kept = i == 2 ? 0 : db_prepared_find(table, of(names[i]));
+		assert_true(fold(table, sizeof(little)));
+		assert_true(kept == db_prepared_find(table, of(names[i])));
+		assert_string_equal(text_at(table, kept), i == 2 ? "(gone)" : texts[i]);
+	}
+	kept = db_prepared_find(table, of("a"));
+	put(table, "a", "SELECT 5", 1);
+	assert_true(fold(table, sizeof(little)));
+	assert_int_equal(kept, 0);
+	kept = db_prepared_find(table, of("b"));
+	db_prepared_forget(memory, sizeof(memory), db_prepared_changes(table));
+	put(table, "b", "SELECT 6", 1);
+	assert_string_equal(text_at(table, kept), "(gone)");
 }
 
 /* Names that come and go leave nothing behind that would have to be packed, wherever the log begins. */
@@ -368,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_go_back),
 		cmocka_unit_test(test_oldest_goes_first),
 		cmocka_unit_test(test_folded_it_has_the_same_names),
+		cmocka_unit_test(test_folded_one_reference_stays_good),
 		cmocka_unit_test(test_folded_it_is_as_small_as_what_can_be_found),
 		cmocka_unit_test(test_folded_when_its_log_has_come_round),
 	};
