@@ -25,8 +25,9 @@ outcomes() {
 	sed -nE 's/^(test[A-Za-z0-9_]+ \([^)]*\)).* \.\.\. .*(ok|FAIL|ERROR|expected failure)$/\1 \2/p; s/^(test[A-Za-z0-9_]+ \([^)]*\)).* \.\.\. skipped.*/\1 skipped/p' "$1" | sort
 }
 for suite in $suites; do
-	run bare "$suite" "$work/$suite.bare"
+	run bare "$suite" "$work/$suite.bare" & # beside the other
 	run with "$suite" "$work/$suite.with"
+	wait $!
 	outcomes "$work/$suite.bare" >"$work/$suite.bare.out"
 	outcomes "$work/$suite.with" >"$work/$suite.with.out"
 	differing=$(diff "$work/$suite.bare.out" "$work/$suite.with.out" | sed -nE 's/^[<>] (test[A-Za-z0-9_]+) .*/\1/p' | sort -u)
