@@ -112,6 +112,8 @@ void io_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize_t
 {
 	if (flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB))
 		return;
+	if (conn_only_carries(conn) && !conn->expired)
+		return;
 	int saved = hook_enter();
 	if ((flags & MSG_TRUNC) && got > 0 && conn->peer.any.sa_family != AF_UNIX)
 		conn_received_unseen(conn, (uint64_t)got); /* TCP threw them away unread */
@@ -189,6 +191,8 @@ static void not_connected(int fd, int error)
 
 ssize_t io_write_through(struct conn *conn, const struct io_write *write)
 {
+	if (conn_only_carries(conn))
+		return write->plain(write);
 	__attribute__((cleanup(write_abandoned))) struct outgoing out;
 	int saved = hook_enter();
 	const struct iovec *iov = write->iov;

@@ -142,8 +142,10 @@ ssize_t openssl_write(struct conn *session, struct openssl_write *call, const vo
 		      session_real_write real)
 {
 	const struct openssl *lib = call->lib;
+	/* Nothing is put into what a server writes: what the library answers is the answer. */
 	bool partial =
-		lib->whole && (lib->SSL_ctrl(call->ssl, CTRL_MODE, 0, NULL) & MODE_ENABLE_PARTIAL_WRITE);
+		session->role == ROLE_SERVER ||
+		(lib->whole && (lib->SSL_ctrl(call->ssl, CTRL_MODE, 0, NULL) & MODE_ENABLE_PARTIAL_WRITE));
 	ssize_t sent = session_write(session, buf, num, partial, real, call);
 	if (!session->established) {
 		moved(lib, call->ssl, session);

@@ -160,6 +160,13 @@ void conn_bypassed(int fd); /* stdio or anything unseen took over: opaque */
 void conn_closing_range(unsigned first, unsigned last);
 void conn_forked(void); /* child: exchanges under way belong to the parent */
 
+/* A socket of which the session in it tells all there is to tell: what passes here is nobody's but its. */
+static inline bool conn_only_carries(const struct conn *conn)
+{
+	return conn->carries && !conn->owed &&
+	       atomic_load_explicit(&conn->mode, memory_order_relaxed) == CONN_OPAQUE;
+}
+
 /* --- bytes in --------------------------------------------------------------------------------------- */
 /* After a real read of any form. got: its result, error: errno when got < 0. A peek is not told. */
 void conn_received(struct conn *conn, const struct iovec *iov, int iovcnt, ssize_t got, int error);
