@@ -74,11 +74,11 @@ static void test_folded_while_a_call_refers_to_a_place(void **unused)
 	replay_open(&replay);
 	feed_talk(&replay, hello);
 	assert_false(replay_fold(&replay)); /* nothing to fold */
-	/* What is packed moves up. */
-	feed_talk(&replay, "> P gone|SELECT 0\n> C S|gone\n> S\n< 1\n< 3\n< Z\n");
 	feed_talk(&replay, PREPARE "> P other|SELECT 1\n> S\n< 1\n< Z\n");
 	assert_true(replay_fold(&replay));
-	feed_talk(&replay, "> P s2|SELECT 2\n> P last|SELECT 3\n> S\n< 1\n< 1\n< Z\n> B |s\n");
+	/* What is packed moves up, to where what is gone now stood. */
+	feed_talk(&replay, "> P gone|SELECT 0\n> C S|gone\n> P s2|SELECT c FROM d\n> P last|SELECT 3\n> S\n"
+			   "< 1\n< 3\n< 1\n< 1\n< Z\n> B |s2\n");
 	assert_true(replay_fold(&replay)); /* its Execute is still to come */
 	size_t before = (fflush(replay.out), replay.size);
 	feed_talk(&replay, "> E \n");
@@ -87,7 +87,7 @@ static void test_folded_while_a_call_refers_to_a_place(void **unused)
 	(void)replay_fold(&replay);
 	feed_talk(&replay, "< C SELECT 1\n< Z\n");
 	char *log = replay_close(&replay);
-	assert_non_null(strstr(log + before, "name=SELECT b"));
+	assert_non_null(strstr(log + before, "name=SELECT d"));
 	expect(log, "RESPONSE_END", "OPAQUE");
 }
 
