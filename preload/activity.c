@@ -118,6 +118,8 @@ void activity_read_answer(struct conn *conn, span_ref activity)
 		add_evidence(activity, EVIDENCE_ANSWER, conn);
 		return;
 	}
+	/* Its asker is gone, given up by its client, and goes on all the same; or was never known. */
+	loop_read_stale();
 	activity_read_doubtful(conn, SPAN_NOBODY);
 }
 
@@ -481,6 +483,8 @@ struct activity_verdict activity_for_transfer(void)
 	current = live_current();
 	if (!why && current != SPAN_NOBODY)
 		why = doubt();
+	if (!why && current == SPAN_NOBODY && thread.loop && later_others_wait_unseen(SPAN_NOBODY))
+		why = AMBIGUOUS_LOOP; /* it may well be the work of who waits */
 	if (why)
 		verdict.ambiguous = (uint8_t)why;
 	else if (current != SPAN_NOBODY)
@@ -502,8 +506,8 @@ struct activity_verdict activity_for_nth_call(const struct conn *conn, uint32_t 
 	 * connection is sure to give none to another request than it was made for. */
 	bool callback = thread.evidence == EVIDENCE_CALLBACK && current == opener;
 	bool direct = thread.loop && !callback && loop_is_direct() && !later_others_wait(opener);
-	if (opener != SPAN_NOBODY &&
-	    (direct || ((current == SPAN_NOBODY || thread.ambiguous) && (!thread.loop || alone()))))
+	if (opener != SPAN_NOBODY && (direct || ((current == SPAN_NOBODY || thread.ambiguous) &&
+						 (!thread.loop || (alone() && !thread.stale)))))
 		return (struct activity_verdict){.activity = opener, .evidence = PARENT_CONNECTION};
 	/* What is sent on a new connection of an earlier turn is its maker's. */
 	bool elsewhere = fresh && loop_is_elsewhere(conn);

@@ -310,14 +310,21 @@ void conn_connecting(int fd, const struct sockaddr *peer, socklen_t len)
 {
 	struct conn *old = conn_get(fd);
 	if (old) {
-		bool again = old->connecting;
+		/* connect() is also how a host asks whether it is done; eventlet and gevent, whether it has
+		 * come about, behind SO_ERROR. */
+		bool same = old->role == ROLE_CLIENT && old->peer_known && old->requests == 0 &&
+			    old->peer_len == len && memcmp(&old->peer, peer, len) == 0;
+		bool again = old->connecting || (same && old->mode == CONN_FOLLOWED);
 		conn_put(old);
-		if (again) /* connect() is also how a host asks whether it is done */
+		if (again)
 			return;
 	}
 	if (len < sizeof(sa_family_t) || len > sizeof(union conn_address))
 		return;
 	sa_family_t family = peer->sa_family;
+	if (old &&
+	    family == AF_UNSPEC) /* dissolves it: what comes next on this socket is another connection */
+		conn_forget(fd);
 	int type = 0;
 	socklen_t size = sizeof(type);
 	if ((family != AF_INET && family != AF_INET6 && family != AF_UNIX) ||

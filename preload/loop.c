@@ -63,6 +63,9 @@ enum ambiguity loop_doubt(bool alone)
 	if ((request || named || thread.evidence == EVIDENCE_ANSWER) && loop_is_direct() &&
 	    !later_others_wait(thread.current))
 		return AMBIGUOUS_NOT;
+	/* Who is alone among the living need not be: the loop may have posted work for one that is gone. */
+	if (thread.stale)
+		return AMBIGUOUS_READ;
 	if (!alone && !(request && thread.events == 1 && thread.windows == 1))
 		return AMBIGUOUS_LOOP;
 	/* What a timer does is nobody's here that we know of. */
@@ -150,6 +153,11 @@ void loop_hidden(void)
 	breaks(LOOP_TWO_AT_ONCE);
 }
 
+void loop_read_stale(void)
+{
+	thread.stale = thread.loop;
+}
+
 void loop_window(void)
 {
 	if (thread.windows < UINT16_MAX)
@@ -180,6 +188,7 @@ void loop_waited(int events, int timeout, uint64_t from)
 	if (timeout == 0)
 		return;
 	thread.windows = 0;
+	thread.stale = false;
 	/* The time-out was reckoned from a clock that the loop may have read as early as when it woke before;
 	 * what it did since took its time. */
 	uint64_t reckoned = thread.waited ? thread.waited : from;

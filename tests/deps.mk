@@ -35,7 +35,8 @@ DEPS_TEST += memcached libmemcached-tools libmemcached-dev python3-pymemcache py
 DEPS_TEST += liburing-dev
 # What the accuracy rig's servers are made of (make causality).
 DEPS_RIG := haproxy libapache2-mod-php python3-gevent python3-aiohttp nodejs \
-	default-jdk-headless ruby-webrick puma starman squid varnish
+	default-jdk-headless ruby-webrick puma starman squid varnish thin libmojolicious-perl python3-eventlet python3-tornado \
+	python3-twisted python3-hypercorn python3-uvicorn uvicorn python3-httpx
 
 .PHONY: deps
 deps:

@@ -507,6 +507,47 @@ static void test_foreign_answer_in_loop_is_ambiguous(void **state)
 	finish(a);
 }
 
+/* asyncio: a request was given up, and what was begun for it goes on behind the answer to its call, in turns
+ * that no sleep parts from the next request's. */
+static void test_work_of_one_that_is_gone_is_not_the_next_ones(void **state)
+{
+	(void)state;
+	struct conn in = {.role = ROLE_SERVER}, up = kept_connection(), out = kept_connection();
+	struct span *a = serve(1), *b;
+	turn(1);
+	activity_read_request(&in, span_reference(a));
+	turn(1); /* it waits for something unseen */
+	span_ref gone = span_reference(a);
+	finish(a);
+	turn(1);
+	activity_read_answer(&up, gone);
+	loop_waited(1, 0, 0);
+	activity_wait(false);
+	b = serve(2);
+	activity_read_request(&in, span_reference(b));
+	assert_int_equal(activity_for_call(&out).ambiguous, AMBIGUOUS_READ);
+	assert_int_equal(activity_for_opening(), SPAN_NOBODY);
+	turn(1); /* it slept: nothing was left to do */
+	activity_read_answer(&up, span_reference(b));
+	assert_int_equal(activity_for_call(&out).activity, span_reference(b));
+	finish(b);
+}
+
+/* One request, which waits for something that is not seen; and a call of nobody's. */
+static void test_call_while_one_waits_unseen_tells_why(void **state)
+{
+	(void)state;
+	struct conn in = {.role = ROLE_SERVER}, out = kept_connection();
+	struct span *a = serve(1);
+	turn(1);
+	activity_read_request(&in, span_reference(a));
+	turn(1);
+	assert_int_equal(activity_for_call(&out).ambiguous, AMBIGUOUS_LOOP);
+	later_over(a);
+	finish(a);
+	assert_int_equal(activity_for_call(&out).ambiguous, AMBIGUOUS_NOT);
+}
+
 static void test_wake_up_in_loop_is_no_evidence(void **state)
 {
 	(void)state;
@@ -706,6 +747,8 @@ int main(void)
 		CASE(test_wait_for_a_job_spends_what_was_read),
 		CASE(test_call_after_answer_in_blocking_thread_is_exact),
 		CASE(test_foreign_answer_in_loop_is_ambiguous),
+		CASE(test_work_of_one_that_is_gone_is_not_the_next_ones),
+		CASE(test_call_while_one_waits_unseen_tells_why),
 		CASE(test_wake_up_in_loop_is_no_evidence),
 		CASE(test_fresh_connection_remembers_its_opener),
 		CASE(test_inherited_dies_with_its_request),
