@@ -45,7 +45,8 @@ CLI_OBJ := $(call obj,$(CLI_SRC))
 # which takes seconds.
 LTO ?= $(if $(SAN)$(findstring clang,$(CC)),,yes)
 HOT_SRC := $(addprefix hooks/,io.c libc_io.c libc_wait.c openssl.c openssl_session.c protocols/http_describe.c) \
-	$(wildcard hooks/protocols/http1*.c hooks/protocols/http2*.c hooks/protocols/redis*.c preload/session*.c) \
+	$(wildcard $(addprefix hooks/protocols/,db_*.c http1*.c http2*.c mysql*.c postgres*.c redis*.c sql_*.c) preload/session*.c) \
+	hooks/libpq.c hooks/mysql.c \
 	$(addprefix preload/,activity.c asked.c attrs.c clock.c conn.c conn_io.c context.c context_hex.c context_w3c.c exchange.c \
 	exchange_client.c exchange_fields.c given.c handoff.c id.c later.c loop.c pool.c protocol_memo.c queue.c \
 	sampler.c span.c worker.c)

@@ -250,8 +250,8 @@ static void describe_call(const struct mysql_state *state, const struct protocol
 
 static void describe_answer(const struct mysql_state *state, struct protocol_facts *facts)
 {
-	char digits[5];
-	size_t at = sizeof(digits);
+	char *digits = state->run->digits; /* the facts outlive this function */
+	size_t at = sizeof(state->run->digits);
 	struct db_answer answer = {
 		.failed = state->failed,
 		.has_rows = state->has_rows && !state->failed,
@@ -263,7 +263,7 @@ static void describe_answer(const struct mysql_state *state, struct protocol_fac
 			digits[--at] = (char)('0' + error % 10);
 			error /= 10;
 		} while (error);
-		answer.code = (struct bytes){digits + at, sizeof(digits) - at};
+		answer.code = (struct bytes){digits + at, sizeof(state->run->digits) - at};
 	}
 	db_describe_answer(&answer, facts);
 }

@@ -127,6 +127,7 @@ struct mysql_run {
 	bool unknown;        /* its text is not there any more */
 	bool commentable;    /* a comment may be put in */
 	uint8_t tail;        /* before so many bytes of its end */
+	char digits[5];      /* of an error's number */
 };
 
 /* mysql.c */

@@ -29,11 +29,6 @@ void postgres_opaque(struct postgres_run *run, enum protocol_opaque why)
 	run->sink->event(run->sink, &event);
 }
 
-uint32_t postgres_number(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
 static void header_next(struct postgres_frame *frame)
 {
 	frame->phase = PHASE_HEADER;
@@ -171,6 +166,66 @@ static void body(struct postgres_run *run)
 		message_end(run);
 }
 
+/* Nearly always a message is there as a whole: no state between its parts. False: it is not, or not for here.
+ */
+static inline bool whole(struct postgres_run *run, bool requests)
+{
+	struct postgres_frame *frame = run->frame;
+	size_t left = run->in.len - run->at;
+
+	if (frame->phase != PHASE_HEADER || frame->got || left < 5)
+		return false;
+	const char *at = run->in.ptr + run->at;
+	uint32_t length = postgres_number((const uint8_t *)at + 1);
+	if (length < 4 || length > left - 1)
+		return false;
+	struct bytes piece = {at + 5, length - 4};
+	memcpy(frame->head, at, 5);
+	frame->type = frame->head[0];
+	frame->left = length - 4;
+	frame->got = 5;
+	frame->phase = PHASE_BODY;
+	run->at += 5;
+	if (requests)
+		postgres_request_begin(run);
+	else
+		postgres_response_begin(run);
+	run->at += piece.len;
+	frame->left = 0;
+	if (piece.len && !run->state->opaque) {
+		if (requests)
+			postgres_request_body(run, piece);
+		else
+			postgres_response_body(run, piece);
+	}
+	if (run->state->opaque)
+		return true;
+	header_next(frame);
+	if (requests)
+		postgres_request_end(run);
+	else
+		postgres_response_end(run);
+	return true;
+}
+
+/* Rows behind the first, whole ones: told apart from nothing else, only counted. */
+static inline bool rows(struct postgres_run *run)
+{
+	const struct postgres_frame *frame = run->frame;
+	size_t from = run->at;
+
+	if (frame->type != 'D' || frame->phase != PHASE_HEADER || frame->got)
+		return false;
+	while (run->in.len - run->at >= 5 && run->in.ptr[run->at] == 'D') {
+		uint32_t length = postgres_number((const uint8_t *)run->in.ptr + run->at + 1);
+		if (length < 4 || length > run->in.len - run->at - 1)
+			break;
+		run->at += length + 1;
+		run->state->responses.rows++;
+	}
+	return run->at > from;
+}
+
 static void step(struct postgres_run *run)
 {
 	switch ((enum postgres_phase)run->frame->phase) {
@@ -224,10 +279,16 @@ static void postgres_feed(void *opaque, enum protocol_half half, struct bytes in
 	} else if (run.frame->phase == PHASE_FIRST && !state->started) {
 		postgres_opaque(&run, OPAQUE_NOT_MINE); /* a server never speaks first */
 	}
-	while (run.at < in.len && !state->opaque)
-		step(&run);
-	if (half == HALF_REQUESTS)
+	if (half == HALF_REQUESTS) {
+		while (run.at < in.len && !state->opaque)
+			if (!whole(&run, true))
+				step(&run);
 		postgres_text_fed(&run);
+	} else {
+		while (run.at < in.len && !state->opaque)
+			if (!rows(&run) && !whole(&run, false))
+				step(&run);
+	}
 	state->run = NULL;
 }
 

@@ -140,7 +140,6 @@ static inline struct postgres_responses *postgres_answers(struct postgres_run *r
 /* postgres.c */
 void postgres_tell(struct postgres_run *run, enum protocol_event_type type, uint32_t exchange);
 void postgres_opaque(struct postgres_run *run, enum protocol_opaque why);
-uint32_t postgres_number(const uint8_t *at);
 
 /* postgres_request.c */
 void postgres_request_begin(struct postgres_run *run); /* type and length are known */

@@ -1,4 +1,5 @@
-/* postgres_memory.h - what the PostgreSQL parser keeps outside of its state, and how much. */
+/* postgres_memory.h - what the PostgreSQL parser keeps outside of its state, and how much; how it reads a
+ * number. */
 #ifndef TAGALONG_POSTGRES_MEMORY_H
 #define TAGALONG_POSTGRES_MEMORY_H
 
@@ -35,6 +36,12 @@ struct postgres_heap {
 	uint8_t queue[POSTGRES_LONG];
 	_Alignas(8) char table[];
 };
+
+/* On the wire, numbers are big-endian. */
+static inline uint32_t postgres_number(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
 
 /* postgres_queue.c */
 struct postgres_run;

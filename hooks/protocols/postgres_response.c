@@ -1,8 +1,6 @@
 /* postgres_response.c - what the server answers, to whom, and how that ended. */
 #include "hooks/protocols/postgres.h"
 
-enum { IN_OTHER, IN_CODE }; /* fields of an error or a notice */
-
 /* --- exchanges -------------------------------------------------------------------------------------------
  */
 
@@ -327,7 +325,10 @@ static bool belongs(struct postgres_run *run, uint8_t item, uint8_t type)
 
 static bool length_fits(const struct postgres_frame *frame)
 {
-	if (strchr("123nIsc", frame->type))
+	static const bool bare[UINT8_MAX + 1] = {['1'] = true, ['2'] = true, ['3'] = true, ['n'] = true,
+						 ['I'] = true, ['s'] = true, ['c'] = true};
+
+	if (bare[frame->type])
 		return frame->left == 0;
 	return frame->type != 'Z' || frame->left == 1;
 }
@@ -479,9 +480,31 @@ static void param_bytes(struct postgres_responses *answers, struct bytes piece)
 	}
 }
 
+static void tag_digit(struct postgres_responses *answers, char c)
+{
+	if (c >= '0' && c <= '9' && answers->number < INT64_MAX / 20)
+		answers->number = answers->number * 10 + (uint64_t)(c - '0');
+}
+
 /* "COPY 5": the last word is a number of rows. */
+static void whole_tag(struct postgres_responses *answers, struct bytes tag)
+{
+	size_t at = tag.len;
+
+	answers->is_copy = bytes_equal(bytes_until(tag, 5), BYTES("COPY "));
+	answers->is_select = bytes_equal(bytes_until(tag, 7), BYTES("SELECT "));
+	while (at > 0 && tag.ptr[at - 1] != ' ')
+		at--;
+	for (; at < tag.len; at++)
+		tag_digit(answers, tag.ptr[at]);
+}
+
 static void tag_bytes(struct postgres_responses *answers, struct bytes piece)
 {
+	if (answers->at == 0 && answers->frame.left == 0) {
+		whole_tag(answers, bytes_until(piece, bytes_find(piece, '\0')));
+		return;
+	}
 	for (size_t i = 0; i < piece.len && piece.ptr[i]; i++) {
 		char c = piece.ptr[i];
 		if (c == ' ' && answers->at == 4)
@@ -491,8 +514,8 @@ static void tag_bytes(struct postgres_responses *answers, struct bytes piece)
 		keep(answers, c);
 		if (c == ' ')
 			answers->number = 0;
-		else if (c >= '0' && c <= '9' && answers->number < INT64_MAX / 20)
-			answers->number = answers->number * 10 + (uint64_t)(c - '0');
+		else
+			tag_digit(answers, c);
 	}
 }
 
