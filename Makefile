@@ -104,10 +104,10 @@ unit-programs: $(UNIT_BIN)
 # As many at a time as there are processors, two at the most.
 UNIT_JOBS ?= $(shell n=$$(nproc); echo $$((n < 2 ? n : 2)))
 unit: $(UNIT_BIN)
-	@rm -f $(UNIT_BIN:=.failed); \
-	printf '%s\n' $(UNIT_BIN) | xargs -P $(UNIT_JOBS) -n 1 sh -c '"$$0" >"$$0.log" 2>&1 || touch "$$0.failed"'; \
+	@rm -f $(UNIT_BIN:=.passed); \
+	printf '%s\n' $(UNIT_BIN) | xargs -P $(UNIT_JOBS) -n 1 sh -c '"$$0" >"$$0.log" 2>&1 && touch "$$0.passed" || true'; \
 	failed=0; passed=0; for t in $(UNIT_BIN); do \
-		if [ ! -e $$t.failed ]; then passed=$$((passed + 1)); \
+		if [ -e $$t.passed ]; then passed=$$((passed + 1)); \
 		else failed=$$((failed + 1)); echo "FAILED  $$t"; grep -vE '\[ +(RUN|OK) ' $$t.log | tail -n 40; fi; \
 	done; echo "unit tests$(if $(SAN), with $(SAN)): $$passed passed, $$failed failed"; [ $$failed = 0 ]
 

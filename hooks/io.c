@@ -77,6 +77,7 @@ struct conn *io_conn_slow(int fd, uintptr_t entry, bool reads)
 		return NULL;
 	if (hook_live()) {
 		struct conn *conn = conn_get_known(fd, entry);
+		thread.fd = fd;
 		/* One half in two places at once: in which order its bytes went nobody knows. */
 		if (conn && atomic_load_explicit(reads ? &conn->ring_reads : &conn->ring_writes,
 						 memory_order_relaxed))

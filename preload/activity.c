@@ -119,7 +119,7 @@ void activity_read_answer(struct conn *conn, span_ref activity)
 		return;
 	}
 	/* Its asker is gone, given up by its client, and goes on all the same; or was never known. */
-	loop_read_stale();
+	loop_read_stale(conn);
 	activity_read_doubtful(conn, SPAN_NOBODY);
 }
 
@@ -498,6 +498,7 @@ struct activity_verdict activity_for_transfer(void)
 
 struct activity_verdict activity_for_nth_call(const struct conn *conn, uint32_t number)
 {
+	thread.asked_in = thread.turn + 1;
 	span_ref current = live_current();
 	bool fresh = number <= conn->voided + 1;
 	span_ref opener = fresh && span_alive(conn->opener) ? conn->opener : SPAN_NOBODY;

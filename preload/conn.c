@@ -306,25 +306,35 @@ void conn_accepted(int fd, const struct sockaddr *peer, socklen_t len)
 	install(fd, conn);
 }
 
+/* The socket that we know, not one that has its number by now. */
+static bool is_connected(int fd)
+{
+	union conn_address address;
+	socklen_t size = sizeof(address);
+
+	return sys_getpeername(fd, &address.any, &size) == 0;
+}
+
 void conn_connecting(int fd, const struct sockaddr *peer, socklen_t len)
 {
 	struct conn *old = conn_get(fd);
 	if (old) {
 		/* connect() is also how a host asks whether it is done; eventlet and gevent, whether it has
 		 * come about, behind SO_ERROR. */
+		bool dissolves = len >= sizeof(sa_family_t) && peer->sa_family == AF_UNSPEC;
 		bool same = old->role == ROLE_CLIENT && old->peer_known && old->requests == 0 &&
-			    old->peer_len == len && memcmp(&old->peer, peer, len) == 0;
+			    old->peer_len == len && memcmp(&old->peer, peer, len) == 0 && is_connected(fd);
 		bool again = old->connecting || (same && old->mode == CONN_FOLLOWED);
+		bool local = old->peer_known && old->peer.any.sa_family == AF_UNIX; /* knows no such thing */
 		conn_put(old);
-		if (again)
+		if (dissolves && !local) /* what comes next on this socket is another connection */
+			conn_forget(fd);
+		if (dissolves || again)
 			return;
 	}
 	if (len < sizeof(sa_family_t) || len > sizeof(union conn_address))
 		return;
 	sa_family_t family = peer->sa_family;
-	if (old &&
-	    family == AF_UNSPEC) /* dissolves it: what comes next on this socket is another connection */
-		conn_forget(fd);
 	int type = 0;
 	socklen_t size = sizeof(type);
 	if ((family != AF_INET && family != AF_INET6 && family != AF_UNIX) ||

@@ -1,6 +1,8 @@
 /* loop.c - habits of event loops. */
 #include "preload/loop.h"
 
+#include <fcntl.h>
+
 #include "preload/activity.h"
 #include "preload/clock.h"
 #include "preload/counters.h"
@@ -8,6 +10,7 @@
 #include "preload/log.h"
 #include "preload/messages.h"
 #include "preload/session.h"
+#include "preload/sys.h"
 
 _Atomic uint8_t loop_habits;
 _Atomic uintptr_t loop_reader;
@@ -153,9 +156,20 @@ void loop_hidden(void)
 	breaks(LOOP_TWO_AT_ONCE);
 }
 
-void loop_read_stale(void)
+/* Who waits for an answer in the very call that reads it goes on from there, and posts nothing. A session's
+ * descriptor is not known. */
+static bool goes_on(const struct conn *conn)
 {
-	thread.stale = thread.loop;
+	if (!conn || conn->tls || thread.asked_in != thread.turn + 1)
+		return false;
+	long flags = sys_fcntl(thread.fd, F_GETFL, 0);
+	return flags >= 0 && !(flags & O_NONBLOCK);
+}
+
+void loop_read_stale(const struct conn *conn)
+{
+	if (thread.loop && !thread.stale)
+		thread.stale = !goes_on(conn);
 }
 
 void loop_window(void)

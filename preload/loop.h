@@ -55,8 +55,9 @@ void loop_replied(int fd);
 void loop_read_request(void); /* by this thread */
 void loop_pipelined(void);    /* a request was read while another one of its connection is under way */
 void loop_hidden(void);       /* what a loop reads, and when it acts, is not seen in order: a ring */
-void loop_read_stale(void);   /* it read an answer that no request is known to wait for */
-void loop_window(void);       /* something was read for another activity than before */
+void loop_read_stale(const struct conn *conn); /* it read an answer there that no request is known to wait
+						  for; NULL: nobody knows where */
+void loop_window(void);                        /* something was read for another activity than before */
 
 /* For a connection that is made now, and whether this is another turn than that, or a later wait. */
 uint32_t loop_turn(void);

@@ -48,21 +48,23 @@ struct thread {
 	uintptr_t call_frame;    /* of the hook that runs that call */
 	struct span *call_span;  /* its span, or NULL */
 	const void *call_handle; /* statement that a library's own call steps, and may end unseen; or NULL */
-	span_ref current; /* the activity this thread works for; may be stale: ask activity_current() */
-	bool reads;       /* it has read a request; see worker.h */
-	uint8_t gave;     /* enum gave: may it have given away what it works for? */
-	bool lost;        /* what it worked for ended elsewhere */
-	uint32_t place;   /* where it waited last while it worked for nobody, since its last activity; 0:
-			     nowhere */
-	uint32_t paused;  /* where it waited last in the midst of a request that it read, see worker.h; 0:
-			     nowhere */
-	bool stale;       /* since it slept last it read an answer that is no live request's: what it posted
-			     for that runs in whatever window comes */
-	uint16_t events;  /* that waits told since the thread slept last, see loop.h */
-	uint16_t windows; /* activities it turned to since then */
-	uint32_t turn;    /* counts what it turned to, and its waits */
-	uint64_t waited;  /* ns, monotonic and never ahead: when it woke last from a wait for events */
-	uint64_t due;     /* ns, monotonic: when it would have woken by itself; 0: never */
+	span_ref current;  /* the activity this thread works for; may be stale: ask activity_current() */
+	bool reads;        /* it has read a request; see worker.h */
+	uint8_t gave;      /* enum gave: may it have given away what it works for? */
+	bool lost;         /* what it worked for ended elsewhere */
+	uint32_t place;    /* where it waited last while it worked for nobody, since its last activity; 0:
+			      nowhere */
+	uint32_t paused;   /* where it waited last in the midst of a request that it read, see worker.h; 0:
+			      nowhere */
+	bool stale;        /* since it slept last it read an answer that is no live request's: what it posted
+			      for that runs in whatever window comes */
+	uint32_t asked_in; /* 1 + the turn in which it made a call last; 0: in none */
+	int fd;            /* the last that its bytes went through, of those that are followed */
+	uint16_t events;   /* that waits told since the thread slept last, see loop.h */
+	uint16_t windows;  /* activities it turned to since then */
+	uint32_t turn;     /* counts what it turned to, and its waits */
+	uint64_t waited;   /* ns, monotonic and never ahead: when it woke last from a wait for events */
+	uint64_t due;      /* ns, monotonic: when it would have woken by itself; 0: never */
 	struct conn *source; /* connection the evidence came from; compared, never followed */
 	uint8_t post;   /* the condition that it waited on last, where those are followed (jobs.h); 0: none */
 	bool came;      /* it was woken there and has answered nothing since */

@@ -177,7 +177,7 @@ static inline bool whole(struct postgres_run *run, bool requests)
 		return false;
 	const char *at = run->in.ptr + run->at;
 	uint32_t length = postgres_number((const uint8_t *)at + 1);
-	if (length < 4 || length > left - 1)
+	if (length < 4 || length > left - 1 || length > INT32_MAX)
 		return false;
 	struct bytes piece = {at + 5, length - 4};
 	memcpy(frame->head, at, 5);
@@ -218,7 +218,7 @@ static inline bool rows(struct postgres_run *run)
 		return false;
 	while (run->in.len - run->at >= 5 && run->in.ptr[run->at] == 'D') {
 		uint32_t length = postgres_number((const uint8_t *)run->in.ptr + run->at + 1);
-		if (length < 4 || length > run->in.len - run->at - 1)
+		if (length < 4 || length > run->in.len - run->at - 1 || length > INT32_MAX)
 			break;
 		run->at += length + 1;
 		run->state->responses.rows++;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -533,6 +534,35 @@ static void test_work_of_one_that_is_gone_is_not_the_next_ones(void **state)
 	finish(b);
 }
 
+/* A program without requests of its own calls, and waits in that: what it reads after is the next request's.
+ */
+static void test_an_answer_that_was_waited_for_leaves_nothing(void **state)
+{
+	(void)state;
+	for (int async = 0; async < 2; async++) {
+		struct conn in = {.role = ROLE_SERVER}, up = kept_connection(), out = kept_connection();
+		int pair[2];
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | (async ? SOCK_NONBLOCK : 0), 0, pair), 0);
+		thread.fd = pair[0];
+		struct span *a = serve(1);
+		turn(1);
+		activity_read_request(&in, span_reference(a));
+		turn(1); /* it leaves its request waiting, as loops do that turn to others */
+		finish(a);
+		(void)activity_for_call(&up);
+		activity_read_answer(&up, SPAN_NOBODY);
+		struct span *b = serve(2);
+		activity_read_request(&in, span_reference(b));
+		struct activity_verdict verdict = activity_for_call(&out);
+		assert_int_equal(verdict.ambiguous, async ? AMBIGUOUS_READ : AMBIGUOUS_NOT);
+		assert_int_equal(verdict.activity, async ? SPAN_NOBODY : span_reference(b));
+		finish(b);
+		turn(1);
+		close(pair[0]);
+		close(pair[1]);
+	}
+}
+
 /* One request, which waits for something that is not seen; and a call of nobody's. */
 static void test_call_while_one_waits_unseen_tells_why(void **state)
 {
@@ -748,6 +778,7 @@ int main(void)
 		CASE(test_call_after_answer_in_blocking_thread_is_exact),
 		CASE(test_foreign_answer_in_loop_is_ambiguous),
 		CASE(test_work_of_one_that_is_gone_is_not_the_next_ones),
+		CASE(test_an_answer_that_was_waited_for_leaves_nothing),
 		CASE(test_call_while_one_waits_unseen_tells_why),
 		CASE(test_wake_up_in_loop_is_no_evidence),
 		CASE(test_fresh_connection_remembers_its_opener),
