@@ -11,7 +11,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char start[] = "\0\0\0\x20\0\3\0\0user\0ann\0database\0b\0";
+static const char start[] = "\0\0\0\x1d\0\3\0\0user\0ann\0database\0b\0";
+
+/* A statement with a name, so that there is an arena: a look ahead would take one, and only where it is cut.
+ */
+static const char named[] = "P\0\0\0\x9n\0\0\0\0S\0\0\0\4";
 
 static uint32_t next_random(uint32_t *seed)
 {
@@ -57,6 +61,8 @@ static char *play(const uint8_t *data, size_t size, bool begun, uint32_t *seed)
 	if (begun) {
 		feed(&replay, HALF_REQUESTS, (struct bytes){start, sizeof(start)}, seed);
 		feed(&replay, HALF_RESPONSES, (struct bytes){"R\0\0\0\x8\0\0\0\0Z\0\0\0\5I", 15}, seed);
+		feed(&replay, HALF_REQUESTS, (struct bytes){named, sizeof(named) - 1}, seed);
+		feed(&replay, HALF_RESPONSES, (struct bytes){"1\0\0\0\4Z\0\0\0\5I", 11}, seed);
 	}
 	while (size >= 2) {
 		enum protocol_half half = data[0] & 0x80 ? HALF_RESPONSES : HALF_REQUESTS;
