@@ -381,12 +381,10 @@ void conn_connected(int fd, int result, int error)
 	struct conn *conn = conn_get(fd);
 	if (!conn)
 		return;
-	if (result < 0 && error != EISCONN) {
-		connect_ended(conn, error);
+	bool failed = result < 0 && error != EISCONN, begun = conn->connecting;
+	connect_ended(conn, failed ? error : 0);
+	if (failed && begun) /* what was connected before lives on */
 		conn_forget(fd);
-	} else {
-		connect_ended(conn, 0);
-	}
 	conn_put(conn);
 }
 

@@ -6,6 +6,7 @@
 #include "preload/activity.h"
 #include "preload/clock.h"
 #include "preload/counters.h"
+#include "preload/fdtable.h"
 #include "preload/later.h"
 #include "preload/log.h"
 #include "preload/messages.h"
@@ -156,11 +157,11 @@ void loop_hidden(void)
 	breaks(LOOP_TWO_AT_ONCE);
 }
 
-/* Who waits for an answer in the very call that reads it goes on from there, and posts nothing. A session's
- * descriptor is not known. */
+/* Who waits for an answer in the very call that reads it goes on from there, and posts nothing. By which
+ * descriptor a session's bytes came, or a ring's, is not known. */
 static bool goes_on(const struct conn *conn)
 {
-	if (!conn || conn->tls || thread.asked_in != thread.turn + 1)
+	if (!conn || thread.asked_in != thread.turn + 1 || fdtable_get(thread.fd) != (uintptr_t)conn)
 		return false;
 	long flags = sys_fcntl(thread.fd, F_GETFL, 0);
 	return flags >= 0 && !(flags & O_NONBLOCK);

@@ -123,13 +123,9 @@ static void header(struct postgres_run *run)
 	struct postgres_frame *frame = run->frame;
 	struct bytes rest = bytes_until(bytes_from(run->in, run->at), 5u - frame->got);
 
-	if (rest.len == 5) { /* nearly always */
-		memcpy(frame->head, rest.ptr, 5);
-		frame->got = 5;
-	} else if (rest.len) {
+	if (rest.len)
 		memcpy(frame->head + frame->got, rest.ptr, rest.len);
-		frame->got = (uint8_t)(frame->got + rest.len);
-	}
+	frame->got = (uint8_t)(frame->got + rest.len);
 	run->at += rest.len;
 	if (frame->got < 5)
 		return;

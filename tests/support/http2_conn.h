@@ -14,6 +14,7 @@
 #include "preload/conn.h"
 #include "preload/conn_internal.h"
 #include "preload/queue.h"
+#include "tests/support/connection.h"
 #include "tests/support/http2_talk.h"
 
 extern const struct protocol protocol_http1, protocol_http2;
@@ -104,18 +105,6 @@ static inline void write_fully(struct conn *conn, struct bytes text)
 			text = bytes_from(text, (size_t)wrote);
 		assert_true(tries < 10 * len + 100);
 	}
-}
-
-static inline struct conn *connected(int *fd)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(80)};
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	*fd = socket(AF_INET, SOCK_STREAM, 0);
-	conn_connecting(*fd, (struct sockaddr *)&address, sizeof(address));
-	conn_connected(*fd, 0, 0);
-	struct conn *conn = conn_get(*fd);
-	assert_non_null(conn);
-	return conn;
 }
 
 /* How many spans came of it. */

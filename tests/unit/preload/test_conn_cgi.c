@@ -1,7 +1,7 @@
 /* What is put into FastCGI, SCGI and uwsgi requests, against a kernel that takes what it likes.
  *
- * Whatever is cut and refused, what arrives is a request as its protocol has it: the lengths count what is there,
- * the context stands in it at most once, the body is whole. */
+ * Whatever is cut and refused, what arrives is a request as its protocol has it: the lengths count what is
+ * there, the context stands in it at most once, the body is whole. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -19,6 +19,7 @@
 #include "preload/conn.h"
 #include "preload/counters.h"
 #include "preload/queue.h"
+#include "tests/support/connection.h"
 
 extern const struct protocol protocol_http1, protocol_fastcgi, protocol_scgi, protocol_uwsgi;
 static const struct protocol *const protocols[] = {&protocol_http1, &protocol_fastcgi, &protocol_scgi,
@@ -52,7 +53,8 @@ static size_t kernel_takes(size_t offered)
 
 static ssize_t host_write(struct conn *conn, const char *data, size_t len, int *error)
 {
-	struct iovec iov[2] = {{(char *)(uintptr_t)data, len / 2}, {(char *)(uintptr_t)data + len / 2, len - len / 2}};
+	struct iovec iov[2] = {{(char *)(uintptr_t)data, len / 2},
+			       {(char *)(uintptr_t)data + len / 2, len - len / 2}};
 	struct iovec pieces[64];
 	struct outgoing out;
 	ssize_t sent = -1;
@@ -95,18 +97,6 @@ static void write_fully(struct conn *conn, const char *data, size_t len)
 	}
 }
 
-static struct conn *connected(int *fd)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(9000)};
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	*fd = socket(AF_INET, SOCK_STREAM, 0);
-	conn_connecting(*fd, (struct sockaddr *)&address, sizeof(address));
-	conn_connected(*fd, 0, 0);
-	struct conn *conn = conn_get(*fd);
-	assert_non_null(conn);
-	return conn;
-}
-
 static void disconnect(struct conn *conn, int fd)
 {
 	struct queue_record records[64];
@@ -118,7 +108,8 @@ static void disconnect(struct conn *conn, int fd)
 		queue_release(n);
 }
 
-/* --- what the peer makes of it ---------------------------------------------------------------------------- */
+/* --- what the peer makes of it ----------------------------------------------------------------------------
+ */
 
 struct peer {
 	struct protocol_sink sink; /* first */
@@ -157,7 +148,8 @@ static int read_by_peer(const struct protocol *protocol, const char *body, size_
 	return peer.heads == 1 && !peer.opaque && whole && peer.end == wire_len ? peer.contexts : -1;
 }
 
-/* --- requests --------------------------------------------------------------------------------------------- */
+/* --- requests ---------------------------------------------------------------------------------------------
+ */
 
 #define S(text) text, sizeof(text) - 1
 
@@ -189,7 +181,7 @@ static const struct request {
 static int play(const struct request *r, size_t cut)
 {
 	int fd;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 9000);
 	wire_len = 0;
 	calls = 0;
 	write_fully(conn, r->bytes, cut);
@@ -210,7 +202,8 @@ static void test_every_cut_with_every_kernel(void **state)
 				int found = play(&requests[i], cut);
 				bool once = kernel == TAKES_ALL && (cut == 0 || cut == requests[i].len);
 				if (found < 0 || found > 1 || (once && found != 1)) {
-					print_error("%s, cut at %zu, kernel %d: %d\n", requests[i].name, cut, kernel, found);
+					print_error("%s, cut at %zu, kernel %d: %d\n", requests[i].name, cut,
+						    kernel, found);
 					fail();
 				}
 			}
@@ -269,7 +262,7 @@ static void test_foreign_bytes_stay_as_they_are(void **state)
 		for (kernel = TAKES_ALL; kernel < KERNELS; kernel++)
 			for (size_t cut = 0; cut <= foreign[i].len; cut++) {
 				int fd;
-				struct conn *conn = connected(&fd);
+				struct conn *conn = connected(&fd, 9000);
 				wire_len = 0;
 				calls = 0;
 				write_fully(conn, foreign[i].bytes, cut);
@@ -327,7 +320,8 @@ static int set_up(void **state)
 	config_load(env, "test");
 	protocol_settings.carrier = context_field;
 	protocol_settings.known_methods = config.known_method_list;
-	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && queue_open(1 << 20, 0) ? 0 : -1;
+	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && queue_open(1 << 20, 0) ? 0
+												       : -1;
 }
 
 int main(void)

@@ -1,8 +1,9 @@
 /* The edit of outgoing bytes, against a kernel that takes what it likes.
  *
- * Every conversation is written with cuts at every position (and every pair of positions for short ones), while the
- * "kernel" takes all, one byte, half, all but one, or refuses at first. What the peer has got at the end must be the
- * original bytes and, in each request head, exactly one header block of ours between header lines. */
+ * Every conversation is written with cuts at every position (and every pair of positions for short ones),
+ * while the "kernel" takes all, one byte, half, all but one, or refuses at first. What the peer has got at
+ * the end must be the original bytes and, in each request head, exactly one header block of ours between
+ * header lines. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -20,6 +21,7 @@
 #include "preload/config.h"
 #include "preload/conn.h"
 #include "preload/queue.h"
+#include "tests/support/connection.h"
 
 extern const struct protocol protocol_http1;
 static const struct protocol *const protocols[] = {&protocol_http1, NULL};
@@ -52,7 +54,8 @@ static size_t kernel_takes(size_t offered)
 static ssize_t host_write(struct conn *conn, const char *data, size_t len, int *error)
 {
 	/* Two pieces, to have an iovec to cut through. */
-	struct iovec iov[2] = {{(char *)(uintptr_t)data, len / 2}, {(char *)(uintptr_t)data + len / 2, len - len / 2}};
+	struct iovec iov[2] = {{(char *)(uintptr_t)data, len / 2},
+			       {(char *)(uintptr_t)data + len / 2, len - len / 2}};
 	struct iovec pieces[64];
 	struct outgoing out;
 	ssize_t sent = -1;
@@ -91,18 +94,6 @@ static void write_fully(struct conn *conn, const char *data, size_t len)
 			done += (size_t)wrote;
 		assert_true(tries < 10 * len + 100);
 	}
-}
-
-static struct conn *connected(int *fd)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(80)};
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	*fd = socket(AF_INET, SOCK_STREAM, 0);
-	conn_connecting(*fd, (struct sockaddr *)&address, sizeof(address));
-	conn_connected(*fd, 0, 0);
-	struct conn *conn = conn_get(*fd);
-	assert_non_null(conn);
-	return conn;
 }
 
 static void disconnect(struct conn *conn, int fd)
@@ -147,7 +138,7 @@ static int strip(const char *original, size_t len)
 struct conversation {
 	const char *name;
 	const char *bytes;
-	int heads; /* that get a header */
+	int heads;  /* that get a header */
 	bool pairs; /* short enough for all pairs of cuts */
 };
 
@@ -156,27 +147,34 @@ static const struct conversation conversations[] = {
 	{"no fields", "GET / HTTP/1.0\r\n\r\n", 1, true},
 	{"post", "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhello\r\n\r\nxy", 1, true},
 	{"chunked with trailers",
-	 "PUT /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: T\r\n\r\n5\r\nab\r\n\r\r\n0\r\nT: v\r\n\r\n"
+	 "PUT /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: "
+	 "T\r\n\r\n5\r\nab\r\n\r\r\n0\r\nT: v\r\n\r\n"
 	 "GET /next HTTP/1.1\r\nHost: x\r\n\r\n",
 	 2, false},
 	{"pipelined pair", "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n", 2, false},
-	{"expect continue", "POST /e HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc", 1, false},
+	{"expect continue",
+	 "POST /e HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc", 1, false},
 	{"absolute form", "GET http://y:81/z HTTP/1.1\r\nHost: y:81\r\n\r\n", 1, false},
 	{"options star", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 1, false},
-	{"connect", "CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n\x16\x03\x01\x02\x00GET / HTTP/1.1\r\n\r\n", 1, false},
+	{"connect", "CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n\x16\x03\x01\x02\x00GET / HTTP/1.1\r\n\r\n",
+	 1, false},
 	{"foreign traceparent",
-	 "GET /f HTTP/1.1\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nHost: x\r\n\r\n", 0, false},
+	 "GET /f HTTP/1.1\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nHost: "
+	 "x\r\n\r\n",
+	 0, false},
 	{"not http: smtp", "EHLO there\r\nMAIL FROM:<a@b>\r\n\r\n", 0, false},
 	{"not http: tls", "\x16\x03\x01\x01\x02GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0, false},
 	{"not http: redis", "*1\r\n$4\r\nPING\r\n", 0, false},
 	{"two lengths",
-	 "POST /s HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcGET / HTTP/1.1\r\nHost: x\r\n\r\n", -1, false},
+	 "POST /s HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcGET / HTTP/1.1\r\nHost: "
+	 "x\r\n\r\n",
+	 -1, false},
 };
 
 static void play(const struct conversation *c, size_t len, size_t cut1, size_t cut2)
 {
 	int fd;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 80);
 	wire_len = 0;
 	calls = 0;
 	write_fully(conn, c->bytes, cut1);
@@ -185,8 +183,8 @@ static void play(const struct conversation *c, size_t len, size_t cut1, size_t c
 	int found = strip(c->bytes, len);
 	bool good = c->heads < 0 ? found >= 0 && found <= 1 : found == c->heads;
 	if (!good) {
-		print_error("%s, cut at %zu and %zu, kernel %d: %d headers\n%.*s\n", c->name, cut1, cut2, kernel, found,
-			    (int)wire_len, wire);
+		print_error("%s, cut at %zu and %zu, kernel %d: %d headers\n%.*s\n", c->name, cut1, cut2,
+			    kernel, found, (int)wire_len, wire);
 		fail();
 	}
 	disconnect(conn, fd);
@@ -230,20 +228,22 @@ static void test_long_heads_and_bodies(void **state)
 	memset(big + n, 'b', 100000);
 	n += 100000;
 	const struct conversation c = {"big", big, 1, false};
-	const size_t cuts[] = {0, 1, 18, 19, 20, 4096, 8192, 60000, head - 4, head - 3, head - 2, head - 1, head, head + 1, n};
+	const size_t cuts[] = {0,        1,        18,       19,       20,   4096,     8192, 60000,
+			       head - 4, head - 3, head - 2, head - 1, head, head + 1, n};
 	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++)
 		for (kernel = TAKES_ALL; kernel < KERNELS; kernel++)
 			if (kernel != TAKES_ONE)
 				play(&c, n, cuts[i], cuts[i]);
 }
 
-/* A proxy that passes on what it received: 16 digits change, nothing else, wherever the write is cut; inside them
- * it stays as it is. */
+/* A proxy that passes on what it received: 16 digits change, nothing else, wherever the write is cut; inside
+ * them it stays as it is. */
 static void test_passed_on_parent_is_replaced(void **state)
 {
 	(void)state;
-	static const char request[] = "GET /p HTTP/1.1\r\nHost: x\r\ntraceparent: "
-				      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nX: y\r\n\r\n";
+	static const char request[] =
+		"GET /p HTTP/1.1\r\nHost: x\r\ntraceparent: "
+		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nX: y\r\n\r\n";
 	size_t len = sizeof(request) - 1;
 	size_t digits = (size_t)(strstr(request, "b7ad") - request);
 	struct context parent = {.valid = true, .remote = true, .flags = FLAG_SAMPLED};
@@ -256,7 +256,7 @@ static void test_passed_on_parent_is_replaced(void **state)
 	for (kernel = TAKES_ALL; kernel < KERNELS; kernel++) {
 		for (size_t cut = 0; cut <= len; cut++) {
 			int fd;
-			struct conn *conn = connected(&fd);
+			struct conn *conn = connected(&fd, 80);
 			wire_len = 0;
 			calls = 0;
 			write_fully(conn, request, cut);
@@ -265,8 +265,8 @@ static void test_passed_on_parent_is_replaced(void **state)
 			bool replaced = memcmp(wire + digits, request + digits, 16) != 0;
 			memcpy(wire + digits, request + digits, 16);
 			assert_memory_equal(wire, request, len);
-			/* Replaced as long as the line arrives in one write (the next line's first byte says that it ended);
-			 * a line that is cut goes out as it is. */
+			/* Replaced as long as the line arrives in one write (the next line's first byte says
+			 * that it ended); a line that is cut goes out as it is. */
 			if (kernel == TAKES_ALL && (cut <= digits - 49 || cut >= digits + 22))
 				assert_true(replaced);
 			if (cut > digits && cut < digits + 16)
@@ -282,7 +282,7 @@ static void test_refused_and_given_up(void **state)
 {
 	(void)state;
 	int fd, error;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 80);
 	kernel = REFUSES_FIRST;
 	calls = 0;
 	wire_len = 0;
@@ -303,7 +303,8 @@ static int set_up(void **state)
 	protocol_settings.carrier_lengths = context_field_lengths();
 	protocol_settings_done();
 	protocol_settings.known_methods = config.known_method_list;
-	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && queue_open(1 << 20, 0) ? 0 : -1;
+	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && queue_open(1 << 20, 0) ? 0
+												       : -1;
 }
 
 int main(void)

@@ -12,7 +12,7 @@
 static void play(const struct talk *talk, size_t which, size_t cut, bool meanwhile, int heads, int spans)
 {
 	int fd, ours;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 80);
 	wire_len = 0;
 	calls = 0;
 	incoming = meanwhile ? BYTES("\0\0\0\4\0\0\0\0\0") : BYTES_NONE; /* a server may speak first */
@@ -148,7 +148,7 @@ static void test_backlog_of_heads(void **state)
 	struct talk talk;
 	int fd, error;
 	size_t have = 0, next = 0;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 80);
 	nghttp2_hd_deflater *deflater;
 	assert_int_equal(nghttp2_hd_deflate_new(&deflater, 4096), 0);
 	talk_open(&talk);
@@ -207,7 +207,7 @@ static void test_requests_that_are_reset_at_once(void **state)
 	for (kernel = TAKES_ALL; kernel < KERNELS; kernel++)
 		for (size_t cut = 4; cut <= len; cut++) {
 			int fd;
-			struct conn *conn = connected(&fd);
+			struct conn *conn = connected(&fd, 80);
 			wire_len = 0;
 			calls = 0;
 			incoming = BYTES_NONE;
@@ -242,7 +242,7 @@ static void test_going_away_leaves_edits_alone(void **state)
 	talk_drain(&talk, HALF_RESPONSES);
 	fflush(talk.seen);
 	for (kernel = TAKES_ALL; kernel < KERNELS; kernel++) {
-		struct conn *conn = connected(&fd);
+		struct conn *conn = connected(&fd, 80);
 		wire_len = 0;
 		calls = 0;
 		for (size_t i = 0; i < seen; i++) {
@@ -272,7 +272,7 @@ static void test_malformed_connection_gives_its_arena_back(void **state)
 	(void)state;
 	struct talk talk;
 	int fd;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 80);
 	talk_open(&talk);
 	kernel = TAKES_ALL;
 	wire_len = 0;

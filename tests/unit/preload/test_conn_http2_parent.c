@@ -49,7 +49,7 @@ static int others(char *seen)
 static int pass_on(const struct talk *talk, size_t which, size_t cut)
 {
 	int fd;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 80);
 	wire_len = calls = 0;
 	incoming = BYTES_NONE;
 	for (size_t i = 0; i < talk->pieces; i++) {
@@ -152,7 +152,7 @@ static void test_passed_on_parent_is_replaced_in_place(void **state)
 	for (kernel = TAKES_ALL; kernel < KERNELS; kernel++)
 		for (size_t cut = 4; cut <= len; cut++) {
 			int fd;
-			struct conn *conn = connected(&fd);
+			struct conn *conn = connected(&fd, 80);
 			wire_len = calls = 0;
 			incoming = BYTES_NONE;
 			write_fully(conn, (struct bytes){text, cut});

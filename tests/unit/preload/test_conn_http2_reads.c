@@ -141,7 +141,7 @@ static void test_evidence_is_the_one_answer_that_was_read(void **state)
 	int fd;
 	thread.loop =
 		false; /* as the tests before may have left it: the connection is made before any turn */
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 80);
 	struct span *a = serving(), *b = serving();
 	talk_open(&talk);
 	talk.mute = true;
@@ -261,7 +261,7 @@ static void test_upgrade_goes_on_in_stream_one(void **state)
 		/* And the client, whose writes are edited: the kernel takes what it likes. */
 		for (kernel = TAKES_ALL; kernel < KERNELS; kernel++)
 			for (size_t step = 1; step < 200; step += 13) {
-				struct conn *conn = connected(&fd);
+				struct conn *conn = connected(&fd, 80);
 				wire_len = 0;
 				incoming = BYTES_NONE;
 				for (size_t i = 0; i < talk.pieces; i++) {
@@ -319,7 +319,7 @@ static void test_reset_ends_the_span(void **state)
 	(void)state;
 	struct talk talk;
 	int fd;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 80);
 	talk_open(&talk);
 	talk.mute = true;
 	kernel = TAKES_ALL;
@@ -356,7 +356,7 @@ static void test_what_takes_too_long_is_let_go(void **state)
 	struct talk talk;
 	struct queue_record records[8];
 	int fd;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 80);
 	uint64_t counted = count_get(spans_too_long);
 	talk_open(&talk);
 	talk.mute = true;
@@ -406,7 +406,7 @@ static void test_what_is_silent_too_long_is_let_go(void **state)
 	struct talk talk;
 	struct queue_record records[8];
 	int fd;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 80);
 	uint64_t counted = count_get(spans_too_long);
 	talk_open(&talk);
 	talk.mute = true;

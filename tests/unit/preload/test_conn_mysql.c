@@ -1,5 +1,6 @@
-/* test_conn_mysql.c - a recorded conversation with a database over connections: the server speaks first, kernels take
- * what they like, quiet exchanges leave no span, a session inside TLS knows what its carrier heard. */
+/* test_conn_mysql.c - a recorded conversation with a database over connections: the server speaks first,
+ * kernels take what they like, quiet exchanges leave no span, a session inside TLS knows what its carrier
+ * heard. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -15,12 +16,18 @@
 #include "preload/counters.h"
 #include "preload/queue.h"
 #include "preload/session.h"
+#include "tests/support/connection.h"
 #include "tests/support/db_replay.h"
 
 extern const struct protocol protocol_http1, protocol_http2, protocol_fastcgi, protocol_scgi, protocol_uwsgi,
 	protocol_mysql;
-static const struct protocol *const protocols[] = {&protocol_http1, &protocol_http2, &protocol_fastcgi, &protocol_scgi,
-						   &protocol_uwsgi, &protocol_mysql, NULL};
+static const struct protocol *const protocols[] = {&protocol_http1,
+						   &protocol_http2,
+						   &protocol_fastcgi,
+						   &protocol_scgi,
+						   &protocol_uwsgi,
+						   &protocol_mysql,
+						   NULL};
 
 enum kernel { TAKES_ALL, TAKES_ONE, TAKES_HALF, TAKES_ALL_BUT_ONE, REFUSES_FIRST, KERNELS };
 
@@ -62,18 +69,6 @@ static void host_reads(struct conn *conn, struct bytes bytes, size_t step)
 		conn_received(conn, &iov, 1, (ssize_t)piece.len, 0);
 		bytes = bytes_from(bytes, piece.len);
 	}
-}
-
-static struct conn *connected(int *fd)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(3306)};
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	*fd = socket(AF_INET, SOCK_STREAM, 0);
-	conn_connecting(*fd, (struct sockaddr *)&address, sizeof(address));
-	conn_connected(*fd, 0, 0);
-	struct conn *conn = conn_get(*fd);
-	assert_non_null(conn);
-	return conn;
 }
 
 static void *find_text(const char *bytes, size_t len, const char *text)
@@ -137,7 +132,7 @@ static void play(const struct golden *golden, enum kernel kernel, size_t step)
 	struct db_talk talk = talk_of(golden->path);
 	size_t failed;
 	int fd;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 3306);
 
 	for (size_t i = 0; i < talk.lines; i++) {
 		if (talk.line[i].half == HALF_REQUESTS)
@@ -152,7 +147,8 @@ static void play(const struct golden *golden, enum kernel kernel, size_t step)
 	disconnect(conn, fd);
 	size_t total = spans("error.type", &failed);
 	if (total != golden->calls || failed != golden->failed)
-		fail_msg("%s, kernel %d, step %zu: %zu spans, %zu failed", golden->path, kernel, step, total, failed);
+		fail_msg("%s, kernel %d, step %zu: %zu spans, %zu failed", golden->path, kernel, step, total,
+			 failed);
 }
 
 static void test_every_kernel(void **unused)
@@ -187,12 +183,13 @@ static void test_the_server_itself_is_not_followed(void **unused)
 
 static void test_servers_of_another_kind_that_speak_first(void **unused)
 {
-	static const char *const lines[] = {"220 mail.example ESMTP\r\n", "SSH-2.0-OpenSSH_9.2p1\r\n", "+OK ready\r\n"};
+	static const char *const lines[] = {"220 mail.example ESMTP\r\n", "SSH-2.0-OpenSSH_9.2p1\r\n",
+					    "+OK ready\r\n"};
 	size_t with;
 	(void)unused;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		int fd;
-		struct conn *conn = connected(&fd);
+		struct conn *conn = connected(&fd, 3306);
 		uint64_t before = count_get(parser_foreign) + count_get(parser_malformed);
 		host_reads(conn, bytes_of(lines[i]), 0);
 		host_writes(conn, BYTES("EHLO me\r\n"), TAKES_ALL);
@@ -211,7 +208,7 @@ static void test_a_lost_connection(void **unused)
 	size_t with;
 	int fd;
 	(void)unused;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 3306);
 	for (size_t i = 0; i < 3; i++)
 		if (talk.line[i].half == HALF_REQUESTS)
 			host_writes(conn, talk.line[i].bytes, TAKES_ALL);
@@ -233,7 +230,7 @@ static void test_a_wait_that_expires(void **unused)
 	(void)unused;
 	for (int waits = 0; waits < 3; waits++) {
 		int fd;
-		struct conn *conn = connected(&fd);
+		struct conn *conn = connected(&fd, 3306);
 		for (size_t i = 0; i < 3; i++)
 			if (talk.line[i].half == HALF_REQUESTS)
 				host_writes(conn, talk.line[i].bytes, TAKES_ALL);
@@ -256,14 +253,15 @@ static void test_a_wait_that_expires(void **unused)
 
 static void test_a_session_resumes(void **unused)
 {
-	static const char request[] = "\x20\0\0\1\x01\x8a\0\0\0\0\0\1\x21\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+	static const char request[] =
+		"\x20\0\0\1\x01\x8a\0\0\0\0\0\1\x21\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 	struct db_talk talk = talk_of("tests/golden/mysql/session.in");
 	struct db_talk plain = talk_of("tests/golden/mysql/simple.in");
 	size_t with;
 	int fd, handle;
 	(void)unused;
 	for (enum kernel kernel = TAKES_ALL; kernel < KERNELS; kernel++) {
-		struct conn *conn = connected(&fd);
+		struct conn *conn = connected(&fd, 3306);
 		host_reads(conn, plain.line[0].bytes, 0);
 		host_writes(conn, (struct bytes){request, 36}, kernel);
 		assert_int_equal(conn->mode, CONN_OPAQUE);
@@ -271,7 +269,8 @@ static void test_a_session_resumes(void **unused)
 		session_on_fd(session, fd);
 		for (size_t i = 0; i < talk.lines; i++) {
 			if (talk.line[i].half == HALF_REQUESTS)
-				host_writes(session, talk.line[i].bytes, kernel == TAKES_ONE && i == 0 ? TAKES_HALF : kernel);
+				host_writes(session, talk.line[i].bytes,
+					    kernel == TAKES_ONE && i == 0 ? TAKES_HALF : kernel);
 			else
 				host_reads(session, talk.line[i].bytes, 0);
 		}
@@ -285,7 +284,8 @@ static void test_a_session_resumes(void **unused)
 	}
 }
 
-/* --- the context as a comment ---------------------------------------------------------------------------- */
+/* --- the context as a comment ----------------------------------------------------------------------------
+ */
 
 static char wire[8192];
 static size_t wire_len;
@@ -347,7 +347,8 @@ static bool is_commented(const struct statement *what, size_t cut)
 		return false;
 	}
 	size_t more = wire_len - len - 5;
-	if (memcmp(wire + 5, what->text, end) != 0 || memcmp(wire + 5 + end, " /*traceparent='00-", 19) != 0 ||
+	if (memcmp(wire + 5, what->text, end) != 0 ||
+	    memcmp(wire + 5 + end, " /*traceparent='00-", 19) != 0 ||
 	    memcmp(wire + 5 + end + more - 6, "-03'*/", 6) != 0 ||
 	    memcmp(wire + 5 + end + more, what->text + end, len - end) != 0)
 		fail_msg("%s, cut at %zu: %.*s", what->text, cut, (int)wire_len - 5, wire + 5);
@@ -360,7 +361,7 @@ static void check_statement(const struct statement *what, enum kernel kernel, si
 	char request[128];
 	size_t len = strlen(what->text) + 5, with;
 	int fd;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 3306);
 
 	for (size_t i = 0; i < 3; i++)
 		if (talk.line[i].half == HALF_REQUESTS)
@@ -405,7 +406,8 @@ static int set_up(void **state)
 	config_load(env, "test");
 	protocol_settings.carrier = context_field;
 	protocol_settings.known_methods = config.known_method_list;
-	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && session_init(64) && queue_open(1 << 20, 0)
+	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && session_init(64) &&
+			       queue_open(1 << 20, 0)
 		       ? 0
 		       : -1;
 }

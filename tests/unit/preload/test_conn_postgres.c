@@ -17,6 +17,7 @@
 #include "preload/conn.h"
 #include "preload/counters.h"
 #include "preload/queue.h"
+#include "tests/support/connection.h"
 #include "tests/support/postgres_talk.h"
 
 extern const struct protocol protocol_http1, protocol_fastcgi, protocol_scgi, protocol_uwsgi;
@@ -85,18 +86,6 @@ static void write_fully(struct conn *conn, struct bytes text)
 	}
 }
 
-static struct conn *connected(int *fd)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(5432)};
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	*fd = socket(AF_INET, SOCK_STREAM, 0);
-	conn_connecting(*fd, (struct sockaddr *)&address, sizeof(address));
-	conn_connected(*fd, 0, 0);
-	struct conn *conn = conn_get(*fd);
-	assert_non_null(conn);
-	return conn;
-}
-
 static void disconnect(struct conn *conn, int fd)
 {
 	conn_put(conn);
@@ -144,7 +133,7 @@ static void play(const char *script, const char *const *texts)
 	talk_read(&talk, script);
 	for (kernel = TAKES_ALL; kernel < KERNELS; kernel++) {
 		int fd;
-		struct conn *conn = connected(&fd);
+		struct conn *conn = connected(&fd, 5432);
 		calls = 0;
 		talk_to(conn, &talk);
 		assert_ptr_equal(conn->protocol, &protocol_postgres);
@@ -194,7 +183,7 @@ static void test_a_text_that_is_not_known_is_counted(void **unused)
 	static struct talk talk;
 	int fd;
 	uint64_t before = count_get(texts_unknown);
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 5432);
 
 	kernel = TAKES_ALL;
 	talk_read(&talk,
@@ -229,21 +218,21 @@ static void test_lost_connections(void **unused)
 	kernel = TAKES_ALL;
 	for (size_t i = 0; i < 3; i++) {
 		int fd;
-		struct conn *conn = connected(&fd);
+		struct conn *conn = connected(&fd, 5432);
 		talk_read(&talk, HELLO "> P a|SELECT 1 FROM t1\n> S\n< 1\n< Z\n> Q SELECT 2 FROM t2\n< T\n");
 		talk_to(conn, &talk);
 		conn_received(conn, NULL, 0, how[i].got, how[i].error);
 		disconnect(conn, fd);
 		expect_spans((const char *const[]){how[i].text, NULL});
 		/* The server said why: that is the error. */
-		conn = connected(&fd);
+		conn = connected(&fd, 5432);
 		talk_read(&talk, HELLO "> Q SELECT 2 FROM t2\n< T\n< E C57P01|Mshutting down\n");
 		talk_to(conn, &talk);
 		conn_received(conn, NULL, 0, how[i].got, how[i].error);
 		disconnect(conn, fd);
 		expect_spans((const char *const[]){"57P01", NULL});
 		/* Before it has answered at all. */
-		conn = connected(&fd);
+		conn = connected(&fd, 5432);
 		talk_read(&talk, "> startup user|ann|database|shop\n< R\n");
 		talk_to(conn, &talk);
 		conn_received(conn, NULL, 0, how[i].got, how[i].error);
@@ -264,7 +253,7 @@ static void test_first_call_is_the_openers(void **unused)
 	thread.current = span_reference(server);
 	thread.evidence = EVIDENCE_REQUEST;
 	int fd;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 5432);
 	assert_true(conn->opener == span_reference(server));
 	thread.current = SPAN_NOBODY;
 	thread.evidence = EVIDENCE_NONE;
@@ -346,7 +335,7 @@ static void test_comments(void **unused)
 		talk_read(&talk, script);
 		for (kernel = TAKES_ALL; kernel < KERNELS; kernel++) {
 			int fd;
-			struct conn *conn = connected(&fd);
+			struct conn *conn = connected(&fd, 5432);
 			calls = 0;
 			wire_len = 0;
 			talk_to(conn, &talk);

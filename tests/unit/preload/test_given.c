@@ -1,5 +1,5 @@
-/* Commands that wait in a client library: whoever flushes them, and however the kernel cuts that, each is its giver's; two givers'
- * commands are two calls; what cannot be told apart is nobody's. */
+/* Commands that wait in a client library: whoever flushes them, and however the kernel cuts that, each is its
+ * giver's; two givers' commands are two calls; what cannot be told apart is nobody's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -18,23 +18,12 @@
 #include "preload/given.h"
 #include "preload/loop.h"
 #include "preload/queue.h"
+#include "tests/support/connection.h"
 
 extern const struct protocol protocol_redis;
 static const struct protocol *const protocols[] = {&protocol_redis, NULL};
 
 static char handles[200];
-
-static struct conn *connected(int *fd)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(6379)};
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	*fd = socket(AF_INET, SOCK_STREAM, 0);
-	conn_connecting(*fd, (struct sockaddr *)&address, sizeof(address));
-	conn_connected(*fd, 0, 0);
-	struct conn *conn = conn_get(*fd);
-	assert_non_null(conn);
-	return conn;
-}
 
 static void disconnect(struct conn *conn, int fd)
 {
@@ -121,7 +110,7 @@ static void test_each_is_its_givers_at_every_cut(void **state)
 
 	for (size_t cut = 0;; cut++) {
 		int fd;
-		struct conn *conn = connected(&fd);
+		struct conn *conn = connected(&fd, 6379);
 		struct given *given = given_open(handles);
 		at = (char *)(uintptr_t)give(given, one, text, "a");
 		at = (char *)(uintptr_t)give(given, other, at, "b");
@@ -157,7 +146,7 @@ static void test_apart(void **state)
 	(void)state;
 	char text[400], *at = text;
 	int fd;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 6379);
 	struct given *given = given_open(handles);
 	struct span *one = serve(1);
 
@@ -181,7 +170,7 @@ static void test_replies(void **state)
 	(void)state;
 	char text[400], *at = text;
 	int fd;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 6379);
 	struct given *given = given_open(handles);
 	struct span *one = serve(1), *other = serve(2);
 
@@ -244,7 +233,7 @@ static void test_unknown_bytes(void **state)
 	(void)state;
 	char text[400], *at = text;
 	int fd;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 6379);
 	struct given *given = given_open(handles);
 	struct span *one = serve(1);
 	uint64_t lost = count_get(handles_lost);
@@ -273,7 +262,7 @@ static void test_many(void **state)
 	for (int count = 100; count <= 1100; count += 500) {
 		int fd;
 		char *at = text;
-		struct conn *conn = connected(&fd);
+		struct conn *conn = connected(&fd, 6379);
 		struct given *given = given_open(handles);
 		uint64_t lost = count_get(handles_lost);
 		given_apart(given);
@@ -336,7 +325,8 @@ static int set_up(void **state)
 	char *env[] = {"OTEL_TRACES_EXPORTER=none", NULL};
 	(void)state;
 	config_load(env, "test");
-	return span_init(4096) && blocks_init(64) && conn_init(64, protocols) && queue_open(16 << 20, 0) && given_init(64)
+	return span_init(4096) && blocks_init(64) && conn_init(64, protocols) && queue_open(16 << 20, 0) &&
+			       given_init(64)
 		       ? 0
 		       : -1;
 }

@@ -1,5 +1,5 @@
-/* Marks of client libraries' calls: a head that carries one gives its identity to the span, whatever the kernel takes of it,
- * and nothing is changed on the wire; the next attempt has an identity of its own. */
+/* Marks of client libraries' calls: a head that carries one gives its identity to the span, whatever the
+ * kernel takes of it, and nothing is changed on the wire; the next attempt has an identity of its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -18,6 +18,7 @@
 #include "preload/counters.h"
 #include "preload/queue.h"
 #include "preload/transfer.h"
+#include "tests/support/connection.h"
 
 extern const struct protocol protocol_http1;
 static const struct protocol *const protocols[] = {&protocol_http1, NULL};
@@ -26,18 +27,6 @@ static const enum context_format w3c[] = {FORMAT_TRACECONTEXT, FORMAT_BAGGAGE, 0
 static char handles[1000];
 static char wire[20000];
 static size_t wire_len;
-
-static struct conn *connected(int *fd)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(80)};
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	*fd = socket(AF_INET, SOCK_STREAM, 0);
-	conn_connecting(*fd, (struct sockaddr *)&address, sizeof(address));
-	conn_connected(*fd, 0, 0);
-	struct conn *conn = conn_get(*fd);
-	assert_non_null(conn);
-	return conn;
-}
 
 static void disconnect(struct conn *conn, int fd)
 {
@@ -121,7 +110,7 @@ static void test_every_cut(void **state)
 	size_t len = make_head(transfer, head, sizeof(head));
 	for (size_t cut = 0; cut <= len; cut++) {
 		int fd;
-		struct conn *conn = connected(&fd);
+		struct conn *conn = connected(&fd, 80);
 		make_head(transfer, head, sizeof(head));
 		uint32_t attempts = transfer->attempts;
 		wire_len = 0;
@@ -158,7 +147,7 @@ static void test_root_has_a_trace_for_each_attempt(void **state)
 	assert_true(transfer_mark(transfer, 0));
 	transfer_chain(transfer, NULL);
 	for (int i = 0; i < 2; i++) {
-		struct conn *conn = connected(&fd[i]);
+		struct conn *conn = connected(&fd[i], 80);
 		size_t len = make_head(transfer, head, sizeof(head));
 		write_some(conn, head, len, 0); /* refused, and asked again */
 		write_some(conn, head, len, SIZE_MAX);
@@ -176,8 +165,8 @@ static void test_root_has_a_trace_for_each_attempt(void **state)
 
 static void test_each_format_and_much_baggage(void **state)
 {
-	static const enum context_format formats[] = {FORMAT_TRACECONTEXT, FORMAT_B3,	   FORMAT_B3MULTI,
-						      FORMAT_JAEGER,	   FORMAT_XRAY, FORMAT_OTTRACE};
+	static const enum context_format formats[] = {FORMAT_TRACECONTEXT, FORMAT_B3,   FORMAT_B3MULTI,
+						      FORMAT_JAEGER,       FORMAT_XRAY, FORMAT_OTTRACE};
 	static char baggage[4000], head[9000];
 	(void)state;
 	memset(baggage, 'x', sizeof(baggage) - 1);
@@ -190,7 +179,7 @@ static void test_each_format_and_much_baggage(void **state)
 		struct transfer *transfer = transfer_open(&handles[2]);
 		struct span *request = serve(NULL, baggage);
 		int fd;
-		struct conn *conn = connected(&fd);
+		struct conn *conn = connected(&fd, 80);
 		assert_true(transfer_mark(transfer, 0));
 		transfer_chain(transfer, NULL);
 		wire_len = 0;
@@ -219,13 +208,14 @@ static void test_what_is_not_marked(void **state)
 	char head[2000];
 	int fd;
 
-	assert_false(transfer_mark(transfer, CONTEXT_PRESENT(FIELD_TRACEPARENT))); /* the program speaks for itself */
+	assert_false(transfer_mark(transfer,
+				   CONTEXT_PRESENT(FIELD_TRACEPARENT))); /* the program speaks for itself */
 	assert_true(transfer_mark(transfer, CONTEXT_PRESENT(FIELD_TRACESTATE)));
 	transfer_chain(transfer, NULL);
 	size_t len = make_head(transfer, head, sizeof(head));
 	transfer_unmark(transfer);
 	/* Too late: whose it is cannot be known, so it stands aside. */
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 80);
 	write_some(conn, head, len, SIZE_MAX);
 	assert_true(only_span(conn)->aside);
 	disconnect(conn, fd);
@@ -264,7 +254,7 @@ static void test_ambiguous_stays_ambiguous(void **state)
 	served(one);
 	activity_wait(false);
 	activity_read_request(NULL, span_reference(other));
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 80);
 	write_some(conn, head, make_head(transfer, head, sizeof(head)), SIZE_MAX);
 	assert_true(only_span(conn)->ambiguous);
 	assert_false(only_span(conn)->has_parent);
@@ -300,7 +290,7 @@ static void test_ends(void **state)
 	char head[2000];
 	uint8_t id[8];
 	int fd;
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 80);
 
 	for (int i = 0; i < 5; i++) {
 		if (i != 1) {
@@ -354,7 +344,7 @@ static void test_events(void **state)
 	int fd;
 	assert_true(transfer_mark(transfer, 0));
 	transfer_chain(transfer, NULL);
-	struct conn *conn = connected(&fd);
+	struct conn *conn = connected(&fd, 80);
 	write_some(conn, head, make_head(transfer, head, sizeof(head)), SIZE_MAX);
 	struct span *span = span_slot(conn->first - 1);
 	receive(conn, "HTTP/1.1 200 OK\r\n");
@@ -439,7 +429,8 @@ static int set_up(void **state)
 	protocol_settings.carrier_lengths = context_field_lengths();
 	protocol_settings_done();
 	protocol_settings.known_methods = config.known_method_list;
-	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && queue_open(1 << 20, 0) && transfer_init(64)
+	return span_init(256) && blocks_init(64) && conn_init(64, protocols) && queue_open(1 << 20, 0) &&
+			       transfer_init(64)
 		       ? 0
 		       : -1;
 }
